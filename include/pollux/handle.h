@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.h: what to watch.
+ *
+ * A handle is a small value, passed and copied freely. It owns nothing unless its ops say so.
+ */
+#ifndef POLLUX_HANDLE_H
+#define POLLUX_HANDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pollux/time.h>
+#include <pollux/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A descriptor: `int`, and on Windows what winsock2.h calls SOCKET. */
+#ifdef _WIN32
+typedef uintptr_t plx_socket;
+#else
+typedef int plx_socket;
+#endif
+#define PLX_BAD_SOCKET ((plx_socket)-1)
+
+/*
+ * How a custom handle is asked for what it is. The table must outlive every watcher made with it;
+ * the object must live until `cleanup` was called, or until the watcher is gone if there is none.
+ * No function of the table may call a function of the context that called it.
+ */
+typedef struct plx_handle_ops {
+    /* sizeof(plx_handle_ops) of the caller: the functions beyond it count as NULL. */
+    size_t size;
+
+    /*
+     * The descriptor behind the object, PLX_BAD_SOCKET if there is none. Asked once, in add.
+     * Needed.
+     */
+    plx_socket (*get_fd)(void *object);
+
+    /* Can the object be watched now? Asked once, in add. NULL: yes. */
+    bool (*is_valid)(void *object);
+
+    /*
+     * Does the object hold bytes that it has read from the descriptor already (as TLS does)?
+     * Asked before a wait of level-triggered READ watchers that were added, modified or reported
+     * since the wait before; who fills the buffer at another time calls plx_watcher_modify().
+     * A yes is reported as READ at once, merged with what the descriptor gives. NULL: never.
+     */
+    bool (*has_buffered)(void *object);
+
+    /*
+     * Called once for every add that succeeded, after its watcher is gone: in the wait that
+     * follows the removal, or in destroy, on the thread that made that call. NULL: nothing to do.
+     */
+    void (*cleanup)(void *object);
+} plx_handle_ops;
+
+/*
+ * The layout is fixed for good and has room for every kind of API to come. Use the constructors;
+ * `kind` is one of the constants below and `reserved` is 0.
+ */
+typedef struct plx_handle {
+    uint32_t kind;
+    uint32_t reserved;
+    union {
+        plx_socket fd;
+        struct {
+            plx_duration after;
+            plx_duration every;
+        } timer;
+        int     signo;
+        int64_t pid;
+        struct {
+            const plx_handle_ops *ops;
+            void                 *object;
+        } custom;
+    } as;
+} plx_handle;
+
+#define PLX_HANDLE_FD     UINT32_C(1)
+#define PLX_HANDLE_CUSTOM UINT32_C(2)
+
+/*
+ * Watch a descriptor: sockets, pipes, terminals, and whatever else the system lets one poll.
+ * Any of PLX_READ, PLX_WRITE, PLX_PRI, PLX_RDHUP may be asked for. Nothing is checked here;
+ * plx_context_add() does it.
+ *
+ * Ownership: the descriptor stays the caller's, who removes the watcher before closing it
+ * (plx_context_close() does both).
+ * Portability: on POSIX regular files and directories are always ready; Windows takes sockets only.
+ * Thread: any thread or signal handler. In callbacks: yes.
+ */
+PLX_API plx_handle plx_fd(plx_socket fd);
+
+/*
+ * Watch anything with a descriptor behind it. The handle remembers the two pointers; nothing is
+ * called before plx_context_add().
+ *
+ * Ownership: see plx_handle_ops. If add fails, the object stays the caller's and `cleanup` is not
+ * called.
+ * Thread: any thread or signal handler. In callbacks: yes.
+ */
+PLX_API plx_handle plx_custom(const plx_handle_ops *ops, void *object);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watcher.h: one registration.
+ *
+ * A watcher is made by plx_context_add() and owned by its context. It is valid until the wait that
+ * follows its removal, or until destroy: an entry of the batch in hand that was removed meanwhile
+ * can still be asked. Every function here belongs to the thread that owns the context, may be
+ * called in callbacks, and behaves the same on every backend. NULL is PLX_ERR_INVALID where a code
+ * is returned and otherwise an empty answer.
+ */
+#ifndef POLLUX_WATCHER_H
+#define POLLUX_WATCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pollux/context.h>
+#include <pollux/error.h>
+#include <pollux/event.h>
+#include <pollux/handle.h>
+#include <pollux/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Replaces the whole set of events, modes included. It re-arms: after a fired one-shot, after
+ * mute and under PLX_EDGE, what is ready now is reported again. The rules for `events` are those
+ * of plx_context_add().
+ *
+ * The kernel hears of it in the next wait, and not at all if the change was undone by then. If it
+ * then refuses because the descriptor was closed, the watcher reports PLX_ERROR once and is silent
+ * until the next modify.
+ *
+ * Errors: PLX_ERR_INACTIVE, PLX_ERR_INVALID, PLX_ERR_NOSUPPORT (no EDGE or no PRI on this
+ * backend), PLX_ERR_NOMEM (only after plx_context_fd(), when changes go to the kernel at once),
+ * PLX_ERR_FORKED. On error nothing has changed.
+ * Cost: no system call for the same level-triggered set while armed; otherwise at most one, however
+ * many modifies come before the wait.
+ */
+PLX_API int plx_watcher_modify(plx_watcher *watcher, uint32_t events);
+
+/*
+ * Ends the registration. From now on the watcher is never reported, not even from the batch in
+ * hand, and the descriptor may be closed and added again. It succeeds also if the descriptor was
+ * closed before.
+ *
+ * Ownership: the watcher may be asked until the next wait; what `data` points to is no longer used.
+ * The cleanup of a custom handle runs in that wait.
+ * Errors: PLX_ERR_INACTIVE (it was removed before), PLX_ERR_FORKED, PLX_ERR_INVALID.
+ * Cost: at most one system call.
+ */
+PLX_API int plx_watcher_remove(plx_watcher *watcher);
+
+/* True until removed. A fired one-shot is active. */
+PLX_API bool plx_watcher_is_active(const plx_watcher *watcher);
+
+/* What it watches, modes included, as last given to add or modify. */
+PLX_API uint32_t plx_watcher_events(const plx_watcher *watcher);
+
+/*
+ * What its last report said, masked with what it watches now (ERROR and HUP always pass): 0 before
+ * the first report and once removed. Waits that do not report the watcher leave it as it is.
+ */
+PLX_API uint32_t plx_watcher_triggered(const plx_watcher *watcher);
+
+/* The caller's pointer. Setting it costs no system call. Both work on a removed watcher too. */
+PLX_API void *plx_watcher_data(const plx_watcher *watcher);
+PLX_API void  plx_watcher_set_data(plx_watcher *watcher, void *data);
+
+/* The handle it was made with. For NULL a handle of kind 0, which add refuses. */
+PLX_API plx_handle plx_watcher_handle(const plx_watcher *watcher);
+
+/* The context it belongs to. */
+PLX_API plx_context *plx_watcher_context(const plx_watcher *watcher);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
