@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll.c: Linux, since 2.6.9.
+ *
+ * What this kernel does that one has to know (docs/kernels/epoll.md has versions, sources and the
+ * name of the test that shows each):
+ *
+ *   a. A registration belongs to the open file, not to the number. A descriptor that was closed
+ *      while a duplicate lives is reported for ever and cannot be removed. See requeue.c.
+ *   b. Regular files, directories and /dev/null are refused with EPERM. See take_outside() in
+ *      watcher.c.
+ *   c. ERROR and HUP are reported whether asked for or not; only EPOLLONESHOT stops that.
+ *   d. epoll_wait() has milliseconds. epoll_pwait2() has nanoseconds, since Linux 5.11; older
+ *      kernels answer ENOSYS, and seccomp filters older than that EPERM.
+ *   e. A forked child shares the queue: what it removes is gone for the parent.
+ *   f. An outer queue watches the inner one as an open file. dup3() onto the inner one's number
+ *      leaves the outer one blind, so what is handed out for nesting is a third queue around it.
+ */
+#include "backends/epoll.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <pollux/error.h>
+
+#include "backends/backend.h"
+#include "src/base/compiler.h"
+#include "src/base/duration.h"
+#include "src/os/os.h"
+
+struct plx__epoll_calls plx__epoll_calls = {
+    .create = epoll_create1,
+    .control = epoll_ctl,
+    .wait = epoll_wait,
+    .wait_exactly = epoll_pwait2,
+    .eventfd = eventfd,
+    .read = read,
+    .write = write,
+    .close = close,
+};
+
+#define CALLS plx__epoll_calls
+
+/* That of the wake (clause B7), and for calls that need none. */
+static const struct plx__token no_token = {0, 0};
+
+/*
+ * Between renew and settle there are two of each, save that a queue renewed in its own process
+ * keeps its `wake`: other threads use that number at any time.
+ */
+struct plx__queue {
+    int epoll;
+    int outer; /* a queue around `epoll` and `wake`, for nesting; -1: none */
+    int wake;  /* an eventfd, edge-triggered in `epoll`: no need to read it there */
+    int old_epoll;
+    int old_outer;
+    int old_wake;
+    const plx_allocator *allocator;
+    struct epoll_event events[PLX__BATCH];
+};
+
+/* The low five bits of both words, translated at once; RDHUP is shifted into its place. */
+#define TRANSLATED (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP)
+static_assert(TRANSLATED == 31, "the table has a row for each combination");
+static_assert(EPOLLRDHUP >> 9 == PLX_RDHUP, "RDHUP is a shift away");
+
+#define FACTS_1(e)                                                                                 \
+    (((e)&EPOLLIN ? PLX_READ : 0) | ((e)&EPOLLPRI ? PLX_PRI : 0) |                                 \
+     ((e)&EPOLLOUT ? PLX_WRITE : 0) | ((e)&EPOLLERR ? PLX_ERROR : 0) |                             \
+     ((e)&EPOLLHUP ? PLX_HUP : 0))
+#define FACTS_4(e)  FACTS_1(e), FACTS_1((e) + 1), FACTS_1((e) + 2), FACTS_1((e) + 3)
+#define FACTS_16(e) FACTS_4(e), FACTS_4((e) + 4), FACTS_4((e) + 8), FACTS_4((e) + 12)
+
+static const uint8_t facts_of[TRANSLATED + 1] = {FACTS_16(0), FACTS_16(16)};
+
+static uint32_t to_facts(uint32_t events)
+{
+    return facts_of[events & TRANSLATED] | (events >> 9 & PLX_RDHUP);
+}
+
+static uint32_t from_interest(uint32_t interest)
+{
+    uint32_t events = 0;
+    events |= interest & PLX_READ ? EPOLLIN : 0u;
+    events |= interest & PLX_WRITE ? EPOLLOUT : 0u;
+    events |= interest & PLX_PRI ? EPOLLPRI : 0u;
+    events |= interest & PLX_RDHUP ? EPOLLRDHUP : 0u;
+    events |= interest & PLX_EDGE ? EPOLLET : 0u;
+    /* Quirk c: silent is armed once for nothing but ERROR and HUP, which the core then drops. */
+    events |= interest & PLX_ONESHOT || interest == PLX__SILENT ? EPOLLONESHOT : 0u;
+    return events;
+}
+
+static int control(int queue, int operation, int fd, uint32_t events, struct plx__token token)
+{
+    struct epoll_event event = {.events = events};
+    memcpy(&event.data.u64, &token, sizeof token);
+    return CALLS.control(queue, operation, fd, &event) == 0 ? PLX_OK : plx__os_error();
+}
+
+static void close_one(int fd)
+{
+    if (fd >= 0)
+        CALLS.close(fd);
+}
+
+/* The cause of a failure outlives the cleaning up after it. */
+static void close_three(int epoll, int outer, int wake)
+{
+    int cause = errno;
+    close_one(outer);
+    close_one(epoll);
+    close_one(wake);
+    errno = cause;
+}
+
+static int open_epoll(struct plx__queue *queue)
+{
+    queue->epoll = CALLS.create(EPOLL_CLOEXEC);
+    return queue->epoll < 0 ? plx__os_error() : PLX_OK;
+}
+
+static int open_wake(struct plx__queue *queue)
+{
+    queue->wake = CALLS.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return queue->wake < 0 ? plx__os_error() : PLX_OK;
+}
+
+static int watch_wake(struct plx__queue *queue)
+{
+    return control(queue->epoll, EPOLL_CTL_ADD, queue->wake, EPOLLIN | EPOLLET, no_token);
+}
+
+static bool ep_is_available(void)
+{
+    int probe = CALLS.create(EPOLL_CLOEXEC);
+    if (probe < 0)
+        return errno != ENOSYS && errno != EPERM;
+    CALLS.close(probe);
+    return true;
+}
+
+static int ep_open(struct plx__queue **ret_queue, const plx_allocator *allocator, uint32_t capacity)
+{
+    (void)capacity; /* the kernel makes its own room */
+    struct plx__queue *queue = plx__alloc_zeroed(allocator, sizeof *queue);
+    if (!queue)
+        return PLX_ERR_NOMEM;
+    queue->allocator = allocator;
+    queue->outer = queue->wake = queue->old_epoll = queue->old_outer = queue->old_wake = -1;
+
+    int code = open_epoll(queue);
+    if (code >= 0)
+        code = open_wake(queue);
+    if (code >= 0)
+        code = watch_wake(queue);
+    if (code < 0) {
+        close_three(queue->epoll, -1, queue->wake);
+        plx__alloc_free(allocator, queue, sizeof *queue);
+        return code;
+    }
+    *ret_queue = queue;
+    return PLX_OK;
+}
+
+static void ep_close(struct plx__queue *queue)
+{
+    close_three(queue->epoll, queue->outer, queue->wake);
+    plx__alloc_free(queue->allocator, queue, sizeof *queue);
+}
+
+static int ep_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
+{
+    int code = control(queue->epoll, EPOLL_CTL_ADD, target->fd, from_interest(want),
+                       plx__slot_token(&target->slot));
+    return code == PLX_ERR_PERMISSION ? PLX_ERR_NOSUPPORT : code; /* quirk b */
+}
+
+static int ep_modify(struct plx__queue *queue, struct plx__target *target, uint32_t was,
+                     uint32_t want)
+{
+    (void)was;
+    return control(queue->epoll, EPOLL_CTL_MOD, target->fd, from_interest(want),
+                   plx__slot_token(&target->slot));
+}
+
+static bool ep_remove(struct plx__queue *queue, struct plx__target *target)
+{
+    return control(queue->epoll, EPOLL_CTL_DEL, target->fd, 0, no_token) == PLX_OK;
+}
+
+/*
+ * Only adding tells one file from another without touching what is there: EEXIST says that it is
+ * the same. A modify would arm an edge again.
+ */
+static bool ep_holds(struct plx__queue *queue, struct plx__target *target)
+{
+    int old = queue->old_epoll >= 0 ? queue->old_epoll : queue->epoll;
+    int code = control(old, EPOLL_CTL_ADD, target->fd, EPOLLONESHOT, no_token);
+    if (code == PLX_OK)
+        control(old, EPOLL_CTL_DEL, target->fd, 0, no_token);
+    return code == PLX_ERR_EXISTS;
+}
+
+/* False once the kernel turned out not to have epoll_pwait2(): quirk d. */
+static atomic_bool has_exact_wait = true;
+
+static int wait_exactly(struct plx__queue *queue, int capacity, plx_duration timeout)
+{
+    struct timespec left = {.tv_sec = (time_t)(timeout / PLX_SECONDS(1)),
+                            .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
+    return CALLS.wait_exactly(queue->epoll, queue->events, capacity, &left, NULL);
+}
+
+static int wait_roughly(struct plx__queue *queue, int capacity, plx_duration timeout)
+{
+    int64_t milliseconds = timeout < 0 ? -1 : plx__round_up(timeout, PLX_MS(1));
+    return CALLS.wait(queue->epoll, queue->events, capacity,
+                      milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
+}
+
+PLX__RARE static int sleep_for(struct plx__queue *queue, int capacity, plx_duration timeout)
+{
+    if (timeout > 0 && atomic_load_explicit(&has_exact_wait, memory_order_relaxed)) {
+        int count = wait_exactly(queue, capacity, timeout);
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM))
+            return count;
+        atomic_store_explicit(&has_exact_wait, false, memory_order_relaxed);
+    }
+    return wait_roughly(queue, capacity, timeout);
+}
+
+PLX__RARE static int wait_failed(void)
+{
+    return errno == EINTR ? 0 : plx__os_error();
+}
+
+static int ep_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
+                   plx_duration timeout)
+{
+    int count = timeout == 0 ? CALLS.wait(queue->epoll, queue->events, capacity, 0)
+                             : sleep_for(queue, capacity, timeout);
+    if (count < 0)
+        return wait_failed();
+    for (int i = 0; i < count; i++) {
+        memcpy(&records[i].token, &queue->events[i].data.u64, sizeof records[i].token);
+        records[i].events = to_facts(queue->events[i].events);
+    }
+    return count;
+}
+
+/* EAGAIN means that the counter is full, and then it is readable as well. */
+static void ep_wake(struct plx__queue *queue)
+{
+    static const uint64_t one = 1;
+    int cause = errno;
+    ssize_t size = CALLS.write(queue->wake, &one, sizeof one);
+    (void)size;
+    errno = cause;
+}
+
+/* Closing is not enough to leave an outer queue: a forked child may hold the same one open. */
+static void leave_outer(struct plx__queue *queue, int epoll)
+{
+    int cause = errno;
+    if (queue->outer >= 0 && epoll >= 0)
+        control(queue->outer, EPOLL_CTL_DEL, epoll, 0, no_token);
+    errno = cause;
+}
+
+static void ep_settle(struct plx__queue *queue, bool keep_fresh)
+{
+    bool is_forked = queue->old_wake >= 0;
+    if (keep_fresh) {
+        leave_outer(queue, queue->old_epoll);
+        close_three(queue->old_epoll, queue->old_outer, queue->old_wake);
+    } else {
+        leave_outer(queue, queue->epoll);
+        close_three(queue->epoll, -1, is_forked ? queue->wake : -1);
+        queue->epoll = queue->old_epoll;
+        if (is_forked) {
+            queue->wake = queue->old_wake;
+            queue->outer = queue->old_outer;
+        }
+    }
+    queue->old_epoll = queue->old_outer = queue->old_wake = -1;
+}
+
+static int open_fresh(struct plx__queue *queue, bool is_forked)
+{
+    int code = open_epoll(queue);
+    if (code >= 0 && is_forked)
+        code = open_wake(queue);
+    if (code >= 0)
+        code = watch_wake(queue);
+    if (code >= 0 && queue->outer >= 0)
+        code = control(queue->outer, EPOLL_CTL_ADD, queue->epoll, EPOLLIN, no_token);
+    return code;
+}
+
+static int ep_renew(struct plx__queue *queue, bool is_forked)
+{
+    queue->old_epoll = queue->epoll;
+    queue->epoll = -1;
+    if (is_forked) { /* the parent's numbers, its nesting included, are left behind */
+        queue->old_wake = queue->wake;
+        queue->old_outer = queue->outer;
+        queue->wake = queue->outer = -1;
+    }
+    int code = open_fresh(queue, is_forked);
+    if (code < 0)
+        ep_settle(queue, false);
+    return code;
+}
+
+static int ep_nest(struct plx__queue *queue)
+{
+    if (queue->outer >= 0)
+        return queue->outer;
+    int outer = CALLS.create(EPOLL_CLOEXEC);
+    if (outer < 0)
+        return plx__os_error();
+    int code = control(outer, EPOLL_CTL_ADD, queue->epoll, EPOLLIN, no_token);
+    if (code >= 0)
+        code = control(outer, EPOLL_CTL_ADD, queue->wake, EPOLLIN, no_token);
+    if (code < 0) {
+        int cause = errno;
+        CALLS.close(outer);
+        errno = cause;
+        return code;
+    }
+    return queue->outer = outer;
+}
+
+static void ep_raise(struct plx__queue *queue, bool on)
+{
+    if (on) {
+        ep_wake(queue);
+        return;
+    }
+    uint64_t counter;
+    int cause = errno;
+    ssize_t size = CALLS.read(queue->wake, &counter, sizeof counter);
+    (void)size;
+    errno = cause;
+}
+
+const struct plx__backend plx__backend_epoll = {
+    .id = PLX_BACKEND_EPOLL,
+    .name = "epoll",
+    .supports = PLX__DATA_EVENTS | PLX__MODES,
+    .is_level_on_file = false,
+    .is_remembered = true,
+    .is_available = ep_is_available,
+    .open = ep_open,
+    .close = ep_close,
+    .add = ep_add,
+    .modify = ep_modify,
+    .remove = ep_remove,
+    .holds = ep_holds,
+    .wait = ep_wait,
+    .wake = ep_wake,
+    .renew = ep_renew,
+    .settle = ep_settle,
+    .nest = ep_nest,
+    .raise = ep_raise,
+};

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poll.c: ppoll(2), on every POSIX system. The simplest backend: read it first.
+ *
+ * The kernel remembers nothing; the interests are an array that goes down with every call. What
+ * one has to know (docs/kernels/poll.md):
+ *
+ *   a. A closed descriptor is POLLNVAL in every call, at once: it has to be silenced.
+ *   b. A negative descriptor is skipped, POLLHUP and POLLERR included; but it counts towards the
+ *      limit of RLIMIT_NOFILE entries. Silent targets stand behind the others and are not passed.
+ *   c. The result is in the order of the array. A scan that always started at its head would starve
+ *      the tail; this one goes on where the last one stopped.
+ *   d. A number that was closed and has come back is another file without a word.
+ *
+ *      entries  [0]    [1 .. armed)     [armed .. count)    [count .. capacity)
+ *               wake   passed to ppoll  silent              room
+ */
+#include "backends/poll.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <pollux/error.h>
+
+#include "backends/backend.h"
+#include "src/os/os.h"
+
+struct plx__poll_calls plx__poll_calls = {
+    .wait = ppoll,
+    .eventfd = eventfd,
+    .read = read,
+    .write = write,
+    .close = close,
+};
+
+#define CALLS plx__poll_calls
+
+struct plx__queue {
+    struct pollfd *entries;
+    struct plx__target **targets; /* of the same index; [0] is the wake and has none */
+    uint32_t entry_capacity;
+    uint32_t target_capacity;
+    uint32_t armed;
+    uint32_t count;
+    uint32_t cursor; /* where the next scan starts */
+    int wake;
+    int old_wake; /* between renew and settle in a forked child; else -1 */
+    const plx_allocator *allocator;
+};
+
+static short from_interest(uint32_t interest)
+{
+    int events = 0;
+    events |= interest & PLX_READ ? POLLIN : 0;
+    events |= interest & PLX_WRITE ? POLLOUT : 0;
+    events |= interest & PLX_PRI ? POLLPRI : 0;
+    events |= interest & PLX_RDHUP ? POLLRDHUP : 0;
+    return (short)events;
+}
+
+static uint32_t to_facts(short events)
+{
+    uint32_t facts = 0;
+    facts |= events & POLLIN ? PLX_READ : 0;
+    facts |= events & POLLOUT ? PLX_WRITE : 0;
+    facts |= events & POLLPRI ? PLX_PRI : 0;
+    facts |= events & POLLRDHUP ? PLX_RDHUP : 0;
+    facts |= events & POLLERR ? PLX_ERROR : 0;
+    facts |= events & POLLHUP ? PLX_HUP : 0;
+    facts |= events & POLLNVAL ? PLX__GONE : 0;
+    return facts;
+}
+
+static int reserve(struct plx__queue *queue, uint32_t count)
+{
+    int code = plx__alloc_grow(queue->allocator, &queue->entries, &queue->entry_capacity, count,
+                               PLX__GROWTH_STEP, sizeof *queue->entries);
+    if (code < 0)
+        return code;
+    return plx__alloc_grow(queue->allocator, &queue->targets, &queue->target_capacity, count,
+                           PLX__GROWTH_STEP, sizeof *queue->targets);
+}
+
+static void swap(struct plx__queue *queue, uint32_t a, uint32_t b)
+{
+    struct pollfd entry = queue->entries[a];
+    struct plx__target *target = queue->targets[a];
+    queue->entries[a] = queue->entries[b];
+    queue->targets[a] = queue->targets[b];
+    queue->entries[b] = entry;
+    queue->targets[b] = target;
+    queue->targets[a]->place = a;
+    queue->targets[b]->place = b;
+}
+
+/* Moves a target to its side of `armed`. */
+static void set_armed(struct plx__queue *queue, struct plx__target *target, bool is_armed)
+{
+    if (is_armed && target->place >= queue->armed)
+        swap(queue, target->place, queue->armed++);
+    else if (!is_armed && target->place < queue->armed)
+        swap(queue, target->place, --queue->armed);
+}
+
+/* The mode is kept beside the events, in a bit that ppoll() only ever sets in `revents`. */
+#define ONCE POLLNVAL
+
+static void set_interest(struct plx__queue *queue, struct plx__target *target, uint32_t want)
+{
+    struct pollfd *entry = &queue->entries[target->place];
+    entry->events = from_interest(want);
+    if (want & PLX_ONESHOT)
+        entry->events |= ONCE;
+    set_armed(queue, target, want != PLX__SILENT);
+}
+
+static void free_queue(struct plx__queue *queue)
+{
+    const plx_allocator *allocator = queue->allocator;
+    plx__alloc_free(allocator, queue->entries, queue->entry_capacity * sizeof *queue->entries);
+    plx__alloc_free(allocator, queue->targets, queue->target_capacity * sizeof *queue->targets);
+    plx__alloc_free(allocator, queue, sizeof *queue);
+}
+
+static int open_wake(struct plx__queue *queue)
+{
+    int wake = CALLS.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake < 0)
+        return plx__os_error();
+    queue->wake = wake;
+    queue->entries[0] = (struct pollfd){.fd = wake, .events = POLLIN};
+    return PLX_OK;
+}
+
+static bool po_is_available(void)
+{
+    return true;
+}
+
+static int po_open(struct plx__queue **ret_queue, const plx_allocator *allocator, uint32_t capacity)
+{
+    struct plx__queue *queue = plx__alloc_zeroed(allocator, sizeof *queue);
+    if (!queue)
+        return PLX_ERR_NOMEM;
+    queue->allocator = allocator;
+    queue->old_wake = -1;
+    int code = reserve(queue, capacity + 1);
+    if (code >= 0)
+        code = open_wake(queue);
+    if (code < 0) {
+        free_queue(queue);
+        return code;
+    }
+    queue->targets[0] = NULL;
+    queue->armed = queue->count = queue->cursor = 1;
+    *ret_queue = queue;
+    return PLX_OK;
+}
+
+static void po_close(struct plx__queue *queue)
+{
+    CALLS.close(queue->wake);
+    free_queue(queue);
+}
+
+/* One call answers whether the number is open; unlike fcntl() it refuses O_PATH, as epoll does. */
+static int check_open(plx_socket fd)
+{
+    static const struct timespec none = {0, 0};
+    struct pollfd entry = {.fd = fd};
+    int count;
+    do {
+        count = CALLS.wait(&entry, 1, &none, NULL);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return plx__os_error();
+    if (count > 0 && entry.revents & POLLNVAL) {
+        errno = EBADF;
+        return PLX_ERR_BADHANDLE;
+    }
+    return PLX_OK;
+}
+
+static int po_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
+{
+    int code = check_open(target->fd);
+    if (code < 0)
+        return code;
+    code = reserve(queue, queue->count + 1);
+    if (code < 0)
+        return code;
+    target->place = queue->count++;
+    queue->entries[target->place] = (struct pollfd){.fd = target->fd};
+    queue->targets[target->place] = target;
+    set_interest(queue, target, want);
+    return PLX_OK;
+}
+
+static int po_modify(struct plx__queue *queue, struct plx__target *target, uint32_t was,
+                     uint32_t want)
+{
+    (void)was;
+    set_interest(queue, target, want);
+    return PLX_OK;
+}
+
+static bool po_remove(struct plx__queue *queue, struct plx__target *target)
+{
+    set_armed(queue, target, false);
+    if (target->place != queue->count - 1)
+        swap(queue, target->place, queue->count - 1);
+    queue->count--;
+    return true;
+}
+
+/* The best this mechanism can tell: the number is open (quirk d). */
+static bool po_holds(struct plx__queue *queue, struct plx__target *target)
+{
+    (void)queue;
+    return check_open(target->fd) == PLX_OK;
+}
+
+static void take_wake(struct plx__queue *queue)
+{
+    uint64_t counter;
+    ssize_t size = CALLS.read(queue->wake, &counter, sizeof counter);
+    (void)size; /* EAGAIN: it was read already */
+}
+
+static uint32_t next_index(const struct plx__queue *queue, uint32_t index)
+{
+    return index + 1 < queue->armed ? index + 1 : 1;
+}
+
+/* What stands in `revents` of an entry that has been reported for the last time. */
+#define SPENT ((short)-1)
+
+/*
+ * Silences the spent entries (clause B11). Not in the scan itself, which would lose its place,
+ * since silencing swaps entries. Backwards, so that what is swapped in was looked at already.
+ */
+static void silence_spent(struct plx__queue *queue)
+{
+    for (uint32_t i = queue->armed; i-- > 1;) {
+        if (queue->entries[i].revents == SPENT)
+            set_armed(queue, queue->targets[i], false);
+    }
+}
+
+/* Up to `capacity` records of the `ready` entries that there are, going round from the cursor. */
+static int scan(struct plx__queue *queue, struct plx__record *records, int capacity, int ready)
+{
+    uint32_t index = queue->cursor < queue->armed ? queue->cursor : 1;
+    bool is_spent = false;
+    int count = 0;
+    while (count < ready && count < capacity) {
+        struct pollfd *entry = &queue->entries[index];
+        if (entry->revents) {
+            records[count].token = plx__slot_token(&queue->targets[index]->slot);
+            records[count].events = to_facts(entry->revents);
+            count++;
+            if (entry->events & ONCE || entry->revents & POLLNVAL) {
+                entry->revents = SPENT;
+                is_spent = true;
+            }
+        }
+        index = next_index(queue, index);
+    }
+    queue->cursor = index;
+    if (is_spent)
+        silence_spent(queue);
+    return count;
+}
+
+static int po_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
+                   plx_duration timeout)
+{
+    struct timespec left = {.tv_sec = (time_t)(timeout / PLX_SECONDS(1)),
+                            .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
+    int ready = CALLS.wait(queue->entries, queue->armed, timeout < 0 ? NULL : &left, NULL);
+    if (ready < 0)
+        return errno == EINTR ? 0 : plx__os_error();
+    if (ready > 0 && queue->entries[0].revents) {
+        take_wake(queue);
+        ready--;
+    }
+    return scan(queue, records, capacity, ready);
+}
+
+static void po_wake(struct plx__queue *queue)
+{
+    static const uint64_t one = 1;
+    int cause = errno;
+    ssize_t size = CALLS.write(queue->wake, &one, sizeof one);
+    (void)size; /* EAGAIN: the counter is full, and then it is readable as well */
+    errno = cause;
+}
+
+/* Only the wake is shared with a parent. In one's own process there is nothing to renew. */
+static int po_renew(struct plx__queue *queue, bool is_forked)
+{
+    if (!is_forked)
+        return PLX_OK;
+    int old = queue->wake;
+    int code = open_wake(queue);
+    if (code >= 0)
+        queue->old_wake = old;
+    return code;
+}
+
+static void po_settle(struct plx__queue *queue, bool keep_fresh)
+{
+    if (queue->old_wake < 0)
+        return;
+    int lost = keep_fresh ? queue->old_wake : queue->wake;
+    if (!keep_fresh) {
+        queue->wake = queue->old_wake;
+        queue->entries[0].fd = queue->old_wake;
+    }
+    queue->old_wake = -1;
+    CALLS.close(lost);
+}
+
+const struct plx__backend plx__backend_poll = {
+    .id = PLX_BACKEND_POLL,
+    .name = "poll",
+    .supports = PLX__DATA_EVENTS | PLX_ONESHOT,
+    .is_level_on_file = true,
+    .is_remembered = false,
+    .is_available = po_is_available,
+    .open = po_open,
+    .close = po_close,
+    .add = po_add,
+    .modify = po_modify,
+    .remove = po_remove,
+    .holds = po_holds,
+    .wait = po_wait,
+    .wake = po_wake,
+    .renew = po_renew,
+    .settle = po_settle,
+};

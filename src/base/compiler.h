@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * compiler.h: what the compiler is told about paths. The cost of one wait is a promise counted in
+ * instructions (tests/cost), and rare paths that are inlined into it cost registers.
+ */
+#ifndef POLLUX_BASE_COMPILER_H
+#define POLLUX_BASE_COMPILER_H
+
+#if defined(__GNUC__)
+#define PLX__LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define PLX__RARE              __attribute__((noinline, cold))
+#else
+#define PLX__LIKELY(condition) (condition)
+#define PLX__RARE
+#endif
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot_table.h: objects with a number, a stable address, and a token that goes stale.
+ *
+ * Kernels carry 64 bits of ours with every registration and may hand them back after the object is
+ * gone. They are a slot's number and a generation, never a pointer: a late event finds a slot whose
+ * generation has moved on, and one compare drops it.
+ *
+ *   slabs    [0]------> +--------+------+------+------+-   header: owner, number, stride
+ *            [1]---+    | header | slot | slot | slot |
+ *                  |    +--------+------+------+------+-
+ *                  +--> ...            ^ offset, in units of 16 bytes from the slab's start
+ *
+ * A slot's number is that of its slab and its offset there, so that finding it is a shift and an
+ * addition. Slabs hold objects of one size; two classes share one numbering. Because a slot knows
+ * its offset, an object needs no pointer to its owner: 8 bytes less for every watcher.
+ * Slabs are freed with the table only, so that looking a stale token up is always safe.
+ */
+#ifndef POLLUX_BASE_SLOT_TABLE_H
+#define POLLUX_BASE_SLOT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/base/alloc.h"
+#include "src/base/tuning.h"
+
+/* The first member of every object in the table. */
+struct plx__slot {
+    uint32_t generation; /* 1..PLX__GENERATION_MAX; moves on when the slot is retired */
+    uint32_t offset : 8; /* from the slab's start, in units of PLX__SLOT_UNIT */
+    uint32_t next : 24;  /* a number: the free list; the owner's while the slot is in use */
+};
+
+/* What the kernel carries. As 64 bits it is copied as it stands in memory. */
+struct plx__token {
+    uint32_t number;
+    uint32_t generation;
+};
+
+#define PLX__SLOT_UNIT      16u
+#define PLX__SLOT_OFFSETS   256u      /* offsets have 8 bits, which bounds a slab to 4 KiB */
+#define PLX__SLAB_MAX       0xFFFFu   /* slabs have 16: four million objects */
+#define PLX__SLOT_NONE      0xFFFFFFu /* ends a list */
+#define PLX__GENERATION_MAX ((uint32_t)((UINT64_C(1) << PLX__GENERATION_BITS) - 1))
+
+struct plx__slab {
+    uint32_t
+        sentinel; /* never 0: a token of zeroes names the slab itself, and is stale there too */
+    uint16_t number;
+    uint16_t stride; /* bytes from slot to slot */
+    void *owner;
+};
+
+enum plx__slot_class { PLX__SLOT_THIN, PLX__SLOT_WIDE, PLX__SLOT_CLASSES };
+
+struct plx__slot_table {
+    const plx_allocator *allocator;
+    void *owner;
+    struct plx__slab **slabs;
+    uint32_t slab_count;
+    uint32_t slab_capacity;
+    uint32_t stride[PLX__SLOT_CLASSES];
+    uint32_t free_first[PLX__SLOT_CLASSES];
+    uint32_t free_count[PLX__SLOT_CLASSES];
+};
+
+void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocator, void *owner,
+                     size_t thin_size, size_t wide_size);
+void plx__slots_close(struct plx__slot_table *table);
+
+/* Makes `count` slots of the class free; on failure fewer may be. */
+int plx__slots_reserve(struct plx__slot_table *table, enum plx__slot_class kind, uint32_t count);
+
+/* A free slot, zeroed but for the bookkeeping, or NULL when there is no memory. */
+struct plx__slot *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind);
+
+/*
+ * Makes the tokens of a slot stale; its object may be read until the slot is put back. True if the
+ * generations of this slot were used up and start again.
+ */
+bool plx__slot_retire(struct plx__slot *slot);
+
+/* Puts a retired slot, or one that was taken and never shown to anybody, on the free list. */
+void plx__slots_put(struct plx__slot_table *table, enum plx__slot_class kind,
+                    struct plx__slot *slot);
+
+static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
+{
+    return (struct plx__slab *)((uintptr_t)slot - slot->offset * PLX__SLOT_UNIT);
+}
+
+static inline uint32_t plx__slot_number(const struct plx__slot *slot)
+{
+    return (uint32_t)plx__slot_slab(slot)->number * PLX__SLOT_OFFSETS + slot->offset;
+}
+
+static inline struct plx__token plx__slot_token(const struct plx__slot *slot)
+{
+    struct plx__token token = {plx__slot_number(slot), slot->generation};
+    return token;
+}
+
+/* The slot of a number that plx__slot_number() gave. */
+static inline struct plx__slot *plx__slots_at(struct plx__slab *const *slabs, uint32_t number)
+{
+    return (struct plx__slot *)((uintptr_t)slabs[number / PLX__SLOT_OFFSETS] +
+                                (uintptr_t)(number % PLX__SLOT_OFFSETS) * PLX__SLOT_UNIT);
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tuning.h: the sizes. A build with POLLUX_STRESS makes each as small as it can be, so that tables
+ * move, generations wrap and batches split in every test instead of once a year.
+ */
+#ifndef POLLUX_BASE_TUNING_H
+#define POLLUX_BASE_TUNING_H
+
+#ifdef POLLUX_STRESS
+
+#define PLX__SLOTS_PER_SLAB  1
+#define PLX__GENERATION_BITS 2
+#define PLX__MAP_PAGE_BITS   1
+#define PLX__GROWTH_STEP     2
+#define PLX__BATCH           1
+#define PLX__CAPACITY        0
+
+#else
+
+/* A slab of watchers weighs 2 KiB; its header and its entry in the table half a byte for each. */
+#define PLX__SLOTS_PER_SLAB  64
+
+/* A slot has to be reused four thousand million times before a stale token looks right. */
+#define PLX__GENERATION_BITS 32
+
+/* 64 descriptors a page of the map: a lone high descriptor costs 256 bytes, not a whole table. */
+#define PLX__MAP_PAGE_BITS   6
+
+#define PLX__GROWTH_STEP 16
+
+/* Records that one kernel call may bring. API.md promises one call for the first 1 024. */
+#define PLX__BATCH       1024
+
+/* Watchers that fit into a context from the start. Below that, the tables of a growing context
+   would be small blocks, which glibc keeps after realloc and counts as used. */
+#define PLX__CAPACITY    128
+
+#endif
+
+#endif

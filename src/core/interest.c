@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interest.c: what the kernel holds of each watcher, and what it shall hold.
+ *
+ * Changes are staged: modify only touches the watcher, and the next wait makes one system call if
+ * the mask then really differs. A server that turns WRITE on and off again within one batch pays
+ * nothing. Removal is never staged, because the caller may close the descriptor next and the
+ * number may come back at once.
+ */
+#include "src/core/context.h"
+
+int plx__interest_check(const struct plx_context *context, uint32_t events)
+{
+    const uint32_t askable = PLX__DATA_EVENTS | PLX_ERROR | PLX_HUP;
+    if ((events & ~(askable | PLX__MODES)) || !(events & askable))
+        return PLX_ERR_INVALID;
+    if (events & ~(context->backend->supports | PLX_ERROR | PLX_HUP))
+        return PLX_ERR_NOSUPPORT;
+    return PLX_OK;
+}
+
+uint32_t plx__interest_wanted(const struct plx_watcher *watcher)
+{
+    if (watcher->flags & PLX__MUTED)
+        return PLX__SILENT;
+    /* Level-triggered, a hang-up that nobody asked for would be reported for ever: once is enough.
+     */
+    if (!(watcher->events & PLX__DATA_EVENTS))
+        return PLX_ONESHOT;
+    return watcher->events & (PLX__DATA_EVENTS | PLX__MODES);
+}
+
+void plx__interest_note(struct plx_watcher *watcher, uint32_t held)
+{
+    watcher->kernel = (uint16_t)held;
+    watcher->flags &= (uint16_t) ~(PLX__REARM | PLX__ONCE);
+    if (held & PLX_ONESHOT)
+        watcher->flags |= PLX__ONCE;
+}
+
+void plx__touch(struct plx_context *context, struct plx_watcher *watcher)
+{
+    if (watcher->flags & PLX__TOUCHED)
+        return;
+    watcher->flags |= PLX__TOUCHED;
+    watcher->target.slot.next = context->touched & PLX__SLOT_NONE;
+    context->touched = plx__slot_number(&watcher->target.slot);
+}
+
+void plx__interest_refuse(struct plx_context *context, struct plx_watcher *watcher)
+{
+    plx__interest_note(watcher, PLX__SILENT);
+    if (!(watcher->flags & PLX__REFUSED)) {
+        watcher->flags |= PLX__REFUSED;
+        context->refused_count++;
+        context->own_count++;
+    }
+    plx__touch(context, watcher);
+}
+
+void plx__interest_forgive(struct plx_context *context, struct plx_watcher *watcher)
+{
+    if (!(watcher->flags & PLX__REFUSED))
+        return;
+    watcher->flags &= (uint16_t)~PLX__REFUSED;
+    context->refused_count--;
+    context->own_count--;
+}
+
+static bool is_settled(const struct plx_watcher *watcher, uint32_t wanted)
+{
+    return wanted == watcher->kernel && !(watcher->flags & PLX__REARM);
+}
+
+/* PLX_ERR_NOMEM: nothing has changed. Any other refusal is final and the watcher's own report. */
+static int apply(struct plx_context *context, struct plx_watcher *watcher)
+{
+    uint32_t wanted = plx__interest_wanted(watcher);
+    if (is_settled(watcher, wanted))
+        return PLX_OK;
+    int code = context->backend->modify(context->queue, &watcher->target, watcher->kernel, wanted);
+    if (code == PLX_ERR_NOMEM)
+        return code;
+    if (code < 0)
+        plx__interest_refuse(context, watcher);
+    else
+        plx__interest_note(watcher, wanted);
+    return PLX_OK;
+}
+
+int plx__interest_change(struct plx_context *context, struct plx_watcher *watcher)
+{
+    if (is_settled(watcher, plx__interest_wanted(watcher)))
+        return PLX_OK;
+    if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED)
+        return apply(context, watcher);
+    plx__touch(context, watcher);
+    return PLX_OK;
+}
+
+int plx__interest_flush(struct plx_context *context, bool free_removed)
+{
+    int result = PLX_OK;
+    uint32_t number = context->touched;
+
+    /* What has to stay on the list puts itself on the new one. */
+    context->touched = PLX__SLOT_NONE;
+    while (number != PLX__SLOT_NONE) {
+        struct plx_watcher *watcher = plx__watcher_at(context, number);
+        number = watcher->target.slot.next;
+        watcher->flags &= (uint16_t)~PLX__TOUCHED;
+        if (!(watcher->flags & PLX__ACTIVE)) {
+            if (free_removed)
+                plx__watcher_free(context, watcher);
+            else
+                plx__touch(context, watcher);
+        } else if (watcher->flags & PLX__REFUSED) {
+            plx__touch(context, watcher);
+        } else if (apply(context, watcher) < 0) {
+            plx__touch(context, watcher);
+            result = PLX_ERR_NOMEM;
+        }
+    }
+    return result;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nest.c: one descriptor that shows an outer loop when to call wait.
+ *
+ * The kernel's own queue shows what is ready in the kernel. Everything else (files, buffered
+ * handles, refused descriptors, wakes) is shown by raising a second descriptor beneath the same
+ * number, which is lowered when nothing of the kind is left.
+ */
+#include "src/core/context.h"
+
+void plx__nest_update(struct plx_context *context, bool is_written)
+{
+    if (!(atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED))
+        return;
+    bool wanted = plx__ready_has_own(context);
+    if (wanted != (context->is_raised || is_written))
+        context->backend->raise(context->queue, wanted);
+    context->is_raised = wanted;
+}
+
+int plx_context_fd(plx_context *context)
+{
+    if (!context)
+        return PLX_ERR_INVALID;
+    if (plx__is_forked(context))
+        return PLX_ERR_FORKED;
+    if (!context->backend->nest)
+        return PLX_ERR_NOSUPPORT;
+
+    /* What was staged until now would not show. */
+    int code = plx__interest_flush(context, false);
+    if (code < 0)
+        return code;
+    int fd = context->backend->nest(context->queue);
+    if (fd < 0)
+        return fd;
+    if (!(atomic_fetch_or(&context->state, PLX__NESTED) & PLX__NESTED)) {
+        if (atomic_load(&context->state) & PLX__WOKEN)
+            context->backend->wake(context->queue);
+        plx__nest_update(context, false);
+    }
+    return fd;
+}

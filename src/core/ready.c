@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ready.c: who is reported, in which order, and how often, when there is a choice.
+ *
+ * Nearly every wait has the kernel as its only source and room for all of its records; wait.c
+ * handles that by itself. When files or buffered handles are ready too, or the caller has room for
+ * more than one batch, the room is shared out here, and nobody comes twice.
+ */
+#include "src/core/context.h"
+
+#include "src/core/normalise.h"
+
+/* What is being made: watchers in the caller's array. */
+struct batch {
+    struct plx_watcher **ready;
+    int capacity;
+    int count;
+    uint16_t marks; /* flags that a reported watcher gets while the batch is made */
+};
+
+#define MARKS ((uint16_t)(PLX__GIVEN | PLX__SEEN))
+
+static void give(struct batch *batch, struct plx_watcher *watcher, uint32_t events)
+{
+    watcher->triggered = (uint16_t)events;
+    batch->ready[batch->count++] = watcher;
+}
+
+/* Puts a wide watcher at the end of a ring. */
+static void join(struct plx_context *context, struct plx__ring *home, struct plx_watcher *watcher)
+{
+    struct plx__ring *ring = &plx__wide(watcher)->ring;
+    context->own_count += !plx__ring_is_member(ring);
+    plx__ring_append(home, ring);
+}
+
+void plx__ready_leave(struct plx_context *context, struct plx_watcher *watcher)
+{
+    struct plx__ring *ring = &plx__wide(watcher)->ring;
+    context->own_count -= plx__ring_is_member(ring);
+    plx__ring_leave(ring);
+}
+
+/* --- The kernel --- */
+
+/* The kernel has let go of the watcher (clause B11): this was its last report until modify. */
+static void take_last(struct plx_context *context, struct plx_watcher *watcher, uint32_t events)
+{
+    plx__interest_note(watcher, PLX__SILENT);
+    if (events)
+        watcher->flags |= PLX__MUTED;
+    else
+        plx__touch(context, watcher); /* nothing to tell, so it is armed again in the next wait */
+}
+
+/* A record of a watcher that was not removed. */
+static void take_live(struct plx_context *context, struct batch *batch, struct plx_watcher *watcher,
+                      uint32_t facts)
+{
+    uint32_t events = plx__normalise(facts, watcher->events);
+
+    if (watcher->flags & PLX__ONCE || facts & PLX__GONE)
+        take_last(context, watcher, events);
+    else if ((watcher->flags & (PLX__MUTED | PLX__GIVEN)) == PLX__MUTED)
+        return; /* the kernel cannot be silent about hang-ups */
+
+    if (watcher->flags & PLX__GIVEN)
+        watcher->triggered |= (uint16_t)events;
+    else if (events)
+        give(batch, watcher, events);
+    else
+        return;
+    watcher->flags |= batch->marks;
+    if (watcher->flags & PLX__BUFFERS)
+        plx__ready_arm(context, watcher);
+}
+
+/* True if the record tells something that this wait did not know yet. */
+static bool take(struct plx_context *context, struct batch *batch, const struct plx__record *record)
+{
+    struct plx_watcher *watcher = plx__watcher_at(context, record->token.number);
+    if (watcher->target.slot.generation == record->token.generation) {
+        bool is_news = !(watcher->flags & PLX__SEEN);
+        take_live(context, batch, watcher, record->events);
+        return is_news;
+    }
+    if (record->token.generation == 0)
+        context->saw_wake = true;
+    else
+        context->needs_requeue = true; /* a ghost: its watcher was removed */
+    return true;
+}
+
+int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
+                    const struct plx__record *record)
+{
+    struct batch batch = {.ready = ret_ready, .capacity = 1};
+    take(context, &batch, record);
+    return batch.count;
+}
+
+/*
+ * Fills the batch from the kernel with as many calls as it takes. Level-triggered watchers come
+ * round again once all were reported: a call that tells nothing new is the last.
+ */
+static int fill_from_kernel(struct plx_context *context, struct batch *batch, plx_duration timeout)
+{
+    bool is_more = true;
+    while (is_more && batch->count < batch->capacity && !context->needs_requeue) {
+        int room = batch->capacity - batch->count;
+        room = room < PLX__BATCH ? room : PLX__BATCH;
+        int count = plx__kernel_wait(context, room, timeout);
+        if (count < 0)
+            return batch->count > 0 ? PLX_OK : count;
+        bool is_news = false;
+        for (int i = 0; i < count; i++)
+            is_news |= take(context, batch, &context->records[i]);
+        is_more = is_news && count == room;
+        timeout = 0;
+    }
+    return PLX_OK;
+}
+
+static void remove_marks(struct batch *batch)
+{
+    for (int i = 0; i < batch->count; i++)
+        batch->ready[i]->flags &= (uint16_t)~MARKS;
+}
+
+/* --- Files and refused descriptors --- */
+
+/* Reports up to `room` refused watchers, which are all on the list of touched ones. */
+static void take_refused(struct plx_context *context, struct batch *batch, int room)
+{
+    uint32_t number = context->touched;
+    context->touched = PLX__SLOT_NONE;
+    while (number != PLX__SLOT_NONE) {
+        struct plx_watcher *watcher = plx__watcher_at(context, number);
+        number = watcher->target.slot.next;
+        watcher->flags &= (uint16_t)~PLX__TOUCHED;
+        if (!(watcher->flags & PLX__REFUSED) || room-- <= 0) {
+            plx__touch(context, watcher);
+            continue;
+        }
+        plx__interest_forgive(context, watcher);
+        watcher->flags |= PLX__MUTED | PLX__GIVEN;
+        give(batch, watcher, plx__normalise(PLX__GONE, watcher->events));
+    }
+}
+
+static void take_always(struct plx_context *context, struct batch *batch, int limit)
+{
+    if (context->refused_count > 0)
+        take_refused(context, batch, limit - batch->count);
+    while (batch->count < limit && !plx__ring_is_empty(&context->always)) {
+        struct plx_watcher *watcher = plx__watcher_in_ring(context->always.next);
+        if (watcher->flags & PLX__GIVEN)
+            return; /* once round */
+        give(batch, watcher, plx__normalise(PLX_READ | PLX_WRITE, watcher->events));
+        watcher->flags |= PLX__GIVEN;
+        if (watcher->events & PLX_ONESHOT)
+            watcher->flags |= PLX__MUTED;
+        if (watcher->events & PLX__MODES)
+            plx__ready_leave(context, watcher);
+        else
+            join(context, &context->always, watcher);
+    }
+}
+
+/* --- Buffered handles --- */
+
+/* May the watcher have bytes above its descriptor? Edge-triggered ones are not asked. */
+static bool is_to_be_asked(const struct plx_watcher *watcher)
+{
+    return (watcher->flags & (PLX__BUFFERS | PLX__MUTED)) == PLX__BUFFERS &&
+           (watcher->events & (PLX_READ | PLX_EDGE)) == PLX_READ;
+}
+
+void plx__ready_arm(struct plx_context *context, struct plx_watcher *watcher)
+{
+    if (!(watcher->flags & PLX__WIDE))
+        return;
+    struct plx__ring *home = &context->buffered;
+    bool is_member = is_to_be_asked(watcher);
+    if (watcher->flags & PLX__OUTSIDE) {
+        home = &context->always;
+        is_member = !(watcher->flags & PLX__MUTED) && watcher->events & (PLX_READ | PLX_WRITE);
+    }
+    if (!is_member)
+        plx__ready_leave(context, watcher);
+    else if (!plx__ring_is_member(&plx__wide(watcher)->ring))
+        join(context, home, watcher);
+}
+
+/* Keeps in the ring those that have something. The others come back when they are reported. */
+static void ask_buffered(struct plx_context *context)
+{
+    struct plx__ring *node = context->buffered.next;
+    while (node != &context->buffered) {
+        struct plx__wide *wide = plx__wide(plx__watcher_in_ring(node));
+        node = node->next;
+        if (!wide->ops->has_buffered(wide->object))
+            plx__ready_leave(context, &wide->watcher);
+    }
+}
+
+static void take_buffered(struct plx_context *context, struct batch *batch, int limit)
+{
+    while (batch->count < limit && !plx__ring_is_empty(&context->buffered)) {
+        struct plx_watcher *watcher = plx__watcher_in_ring(context->buffered.next);
+        if (watcher->flags & PLX__GIVEN)
+            return; /* once round */
+        give(batch, watcher, PLX_READ);
+        watcher->flags |= PLX__GIVEN;
+        if (watcher->events & PLX_ONESHOT) {
+            /* The kernel is still armed. It may add to this report, and is silenced before the
+               next one. */
+            watcher->flags |= PLX__MUTED;
+            plx__ready_leave(context, watcher);
+            plx__touch(context, watcher);
+        } else {
+            join(context, &context->buffered, watcher);
+        }
+    }
+}
+
+/* --- Taking turns --- */
+
+static int take_from(struct plx_context *context, enum plx__source source, struct batch *batch,
+                     int limit, plx_duration timeout)
+{
+    switch (source) {
+    case PLX__SOURCE_ALWAYS:
+        take_always(context, batch, limit);
+        return PLX_OK;
+    case PLX__SOURCE_BUFFERED:
+        take_buffered(context, batch, limit);
+        return PLX_OK;
+    case PLX__SOURCE_KERNEL:
+    case PLX__SOURCES:
+        break;
+    }
+    return fill_from_kernel(context, batch, timeout);
+}
+
+static enum plx__source next_source(enum plx__source source)
+{
+    return (enum plx__source)((source + 1) % PLX__SOURCES);
+}
+
+/* Room for one: the sources alternate, and one that has nothing passes its turn on. */
+static int collect_one(struct plx_context *context, struct batch *batch, plx_duration timeout)
+{
+    int code = PLX_OK;
+    for (int i = 0; i < PLX__SOURCES && batch->count == 0 && code >= 0; i++) {
+        code = take_from(context, context->turn, batch, 1, timeout);
+        context->turn = next_source(context->turn);
+    }
+    return code;
+}
+
+/* Serves the sources outside the kernel in turn, each up to `share` more and all up to `limit`. */
+static void collect_own(struct plx_context *context, struct batch *batch, int share, int limit)
+{
+    enum plx__source source = context->turn;
+    for (int i = 0; i < PLX__SOURCES; i++, source = next_source(source)) {
+        int end = limit - batch->count < share ? limit : batch->count + share;
+        if (source != PLX__SOURCE_KERNEL)
+            take_from(context, source, batch, end, 0);
+    }
+}
+
+/*
+ * A third of the room for each source outside the kernel, but one place is always the kernel's;
+ * then the kernel; then what is left to whoever has more.
+ */
+static int collect_many(struct plx_context *context, struct batch *batch, plx_duration timeout)
+{
+    int share = batch->capacity / PLX__SOURCES;
+    collect_own(context, batch, share > 0 ? share : 1, batch->capacity - 1);
+    context->turn = next_source(context->turn);
+    int code = fill_from_kernel(context, batch, timeout);
+    if (code >= 0)
+        collect_own(context, batch, batch->capacity, batch->capacity);
+    return code;
+}
+
+int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher **ret_ready,
+                               int capacity, plx_duration timeout)
+{
+    struct batch batch = {ret_ready, capacity, 0, MARKS};
+    if (!plx__ring_is_empty(&context->buffered))
+        ask_buffered(context);
+    if (plx__ready_has_own(context))
+        timeout = 0;
+    int code = capacity == 1 ? collect_one(context, &batch, timeout)
+                             : collect_many(context, &batch, timeout);
+    remove_marks(&batch);
+    /* An error with reports in hand would lose them; it will come again if it is there to stay. */
+    return batch.count > 0 ? batch.count : code;
+}
+
+int plx__ready_collect_rest(struct plx_context *context, struct plx_watcher **ret_ready,
+                            int capacity, int count)
+{
+    struct batch batch = {ret_ready, capacity, count, MARKS};
+    for (int i = 0; i < count; i++)
+        ret_ready[i]->flags |= MARKS;
+    fill_from_kernel(context, &batch, 0);
+    remove_marks(&batch);
+    return batch.count;
+}

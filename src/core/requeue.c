@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * requeue.c: a fresh kernel queue with the same watchers.
+ *
+ * Two situations need one. A forked child, which shares its parent's queue. And epoll's duplicate
+ * trap: its registrations belong to the open file, not to the descriptor, so a descriptor that was
+ * closed while a duplicate lives goes on being reported, and nothing can remove it any more, since
+ * EPOLL_CTL_DEL wants the number that is gone. Only closing the whole queue does.
+ * (tests/conformance: duplicate_*, fork_*)
+ */
+#include "src/core/context.h"
+
+/* Can the fresh queue not take the watcher for a reason that is the descriptor's own? */
+static bool is_own_fault(int code)
+{
+    return code == PLX_ERR_BADHANDLE || code == PLX_ERR_NOSUPPORT || code == PLX_ERR_EXISTS;
+}
+
+static int add_again(struct plx_context *context, struct plx_watcher *watcher, bool is_forked)
+{
+    const struct plx__backend *backend = context->backend;
+
+    if (watcher->flags & (PLX__OUTSIDE | PLX__REFUSED))
+        return PLX_OK; /* the kernel did not hold it before either */
+    /* Its number may be another file's by now, which nobody asked to watch. In a child this cannot
+       be found out without touching the parent's queue. */
+    if (!is_forked && !backend->holds(context->queue, &watcher->target)) {
+        plx__interest_refuse(context, watcher);
+        return PLX_OK;
+    }
+    int code = backend->add(context->queue, &watcher->target, watcher->kernel);
+    if (code < 0 && is_own_fault(code)) {
+        plx__interest_refuse(context, watcher);
+        return PLX_OK;
+    }
+    return code;
+}
+
+static int add_all_again(struct plx_context *context, bool is_forked)
+{
+    plx_socket fd = PLX_BAD_SOCKET;
+    uint32_t number;
+    while ((number = plx__map_next(&context->map, &fd)) != PLX__MAP_NONE) {
+        int code = add_again(context, plx__watcher_at(context, number), is_forked);
+        if (code < 0)
+            return code;
+    }
+    return PLX_OK;
+}
+
+int plx__requeue(struct plx_context *context, bool is_forked)
+{
+    const struct plx__backend *backend = context->backend;
+
+    int code = backend->renew(context->queue, is_forked);
+    if (code < 0)
+        return code;
+    if (backend->is_remembered)
+        code = add_all_again(context, is_forked);
+    backend->settle(context->queue, code >= 0);
+    if (code >= 0)
+        context->has_ghosts = context->needs_requeue = false;
+    return code;
+}

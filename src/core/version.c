@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include <pollux/version.h>
+
+int plx_version(void)
+{
+    return PLX_VERSION;
+}

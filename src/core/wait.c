@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.c: one wait.
+ *
+ *   enter -> free what was removed, bring the changes to the kernel -> look (one system call)
+ *         -> nothing? sleep on until the deadline -> leave
+ *
+ * The deadline is kept here, on our own clock. A backend may come back early for a signal handler,
+ * for a wake or because it cannot sleep that long; it is simply called again.
+ */
+#include "src/core/context.h"
+
+#include "src/base/compiler.h"
+#include "src/base/duration.h"
+
+/*
+ * The longest single sleep. Kernels differ in what they take (an int of milliseconds on old Linux,
+ * one day on OpenBSD, INT32_MAX seconds on FreeBSD); all take a day.
+ */
+#define LONGEST_SLEEP PLX_SECONDS(86400)
+
+/* One sleep, which a wake can end. */
+PLX__RARE static int kernel_sleep(struct plx_context *context, int capacity, plx_duration timeout)
+{
+    /* From here on a wake writes to the kernel. One that came before is seen now. */
+    if (atomic_fetch_or(&context->state, PLX__SLEEPING) & PLX__WOKEN)
+        timeout = 0;
+    if (timeout > LONGEST_SLEEP)
+        timeout = LONGEST_SLEEP;
+    int count = context->backend->wait(context->queue, context->records, capacity, timeout);
+    atomic_fetch_and(&context->state, ~(uint32_t)PLX__SLEEPING);
+    return count;
+}
+
+static inline int kernel_look(struct plx_context *context, int capacity, plx_duration timeout)
+{
+    if (timeout == 0)
+        return context->backend->wait(context->queue, context->records, capacity, 0);
+    return kernel_sleep(context, capacity, timeout);
+}
+
+int plx__kernel_wait(struct plx_context *context, int capacity, plx_duration timeout)
+{
+    return kernel_look(context, capacity, timeout);
+}
+
+/* What does not take the short way through take_records(). */
+#define UNUSUAL (PLX__ONCE | PLX__MUTED | PLX__BUFFERS | PLX__GIVEN)
+
+/* What no rule of plx__normalise() applies to. */
+#define PLAIN_FACTS (PLX_READ | PLX_WRITE | PLX_PRI)
+
+/*
+ * The short way is that of a live watcher in no special state, which has data or room and no more:
+ * nothing needs normalising then. tests/cost counts its instructions. Returns how many were given.
+ */
+static inline int take_records(struct plx_context *context, struct plx_watcher **ret_ready,
+                               int count)
+{
+    struct plx_watcher **next = ret_ready;
+    struct plx__slab *const *slabs = context->slots.slabs; /* nothing is added in a wait */
+    const struct plx__record *end = context->records + count;
+    for (const struct plx__record *record = context->records; record != end; record++) {
+        struct plx_watcher *watcher =
+            (struct plx_watcher *)plx__slots_at(slabs, record->token.number);
+        uint32_t facts = record->events;
+
+        if (PLX__LIKELY(watcher->target.slot.generation == record->token.generation &&
+                        !(watcher->flags & UNUSUAL) && !(facts & ~PLAIN_FACTS))) {
+            watcher->triggered = (uint16_t)(facts & watcher->events);
+            *next++ = watcher;
+        } else {
+            next += plx__ready_take(context, next, record);
+        }
+    }
+    return (int)(next - ret_ready);
+}
+
+/* One look at all sources. 0 also when a signal handler ran. */
+static inline int collect(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
+                          plx_duration timeout)
+{
+    if (plx__ready_has_own(context) || capacity > PLX__BATCH)
+        return plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
+
+    int found = kernel_look(context, capacity, timeout);
+    if (found <= 0)
+        return found;
+    int given = take_records(context, ret_ready, found);
+    if (given == found || found < capacity || context->needs_requeue)
+        return given;
+    /* Something else than a report, a wake for example, took a place in a full batch. */
+    return plx__ready_collect_rest(context, ret_ready, capacity, given);
+}
+
+static bool is_woken(const struct plx_context *context)
+{
+    return atomic_load_explicit(&context->state, memory_order_acquire) & PLX__WOKEN;
+}
+
+/* Frees what was removed, brings the changes to the kernel, and gets rid of ghosts. */
+PLX__RARE static int prepare(struct plx_context *context)
+{
+    int code = plx__interest_flush(context, true);
+    if (code < 0)
+        return code;
+    return context->needs_requeue ? plx__requeue(context, false) : PLX_OK;
+}
+
+static bool needs_preparing(const struct plx_context *context)
+{
+    return context->touched != PLX__SLOT_NONE || context->needs_requeue;
+}
+
+/* Nothing was ready at the first look. */
+PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher **ret_ready,
+                                int capacity, plx_duration timeout, int64_t deadline)
+{
+    plx_duration left = timeout;
+    for (;;) {
+        /* Nothing but ghosts: with a fresh queue it is worth a look, even if the time is up. */
+        bool is_requeued = context->needs_requeue;
+        if (needs_preparing(context)) {
+            int code = prepare(context);
+            if (code < 0)
+                return code;
+        }
+        if (deadline != PLX__NEVER)
+            left = plx__remaining(deadline, plx__os_now());
+        if (!is_requeued && (left == 0 || is_woken(context)))
+            return 0;
+        int count = collect(context, ret_ready, capacity, left);
+        if (count != 0)
+            return count;
+    }
+}
+
+static int wait_until(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
+                      plx_duration timeout)
+{
+    if (needs_preparing(context)) {
+        int code = prepare(context);
+        if (code < 0)
+            return code;
+    }
+    int64_t deadline = timeout > 0 ? plx__deadline(plx__os_now(), timeout) : PLX__NEVER;
+    int count = collect(context, ret_ready, capacity, timeout);
+    if (count != 0)
+        return count;
+    return look_again(context, ret_ready, capacity, timeout, deadline);
+}
+
+/* What this wait has changed itself (a one-shot reported from a buffer) is not to show. */
+PLX__RARE static void leave_nested(struct plx_context *context)
+{
+    plx__interest_flush(context, false);
+    /* Lowering comes before forgetting the wake: one that comes in between counts for this wait. */
+    plx__nest_update(context, is_woken(context) || context->saw_wake);
+    context->saw_wake = false;
+}
+
+static void leave(struct plx_context *context)
+{
+    if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED)
+        leave_nested(context);
+    atomic_fetch_and(&context->state, (uint32_t)PLX__NESTED);
+}
+
+int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int capacity,
+                     plx_duration timeout)
+{
+    if (!context || !ret_ready || capacity < 1 || timeout < PLX_FOREVER)
+        return PLX_ERR_INVALID;
+    if (plx__is_forked(context))
+        return PLX_ERR_FORKED;
+    if (atomic_fetch_or(&context->state, PLX__BUSY) & PLX__BUSY)
+        return PLX_ERR_BUSY;
+    int result = wait_until(context, ret_ready, capacity, timeout);
+    leave(context);
+    return result;
+}

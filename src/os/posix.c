@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/os/os.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pollux/error.h>
+
+int64_t plx__os_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists on every system here */
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int plx__os_error(void)
+{
+    switch (errno) {
+    case ENOMEM:
+        return PLX_ERR_NOMEM;
+    case EBADF:
+        return PLX_ERR_BADHANDLE;
+    case EINVAL:
+        return PLX_ERR_INVALID;
+    case EEXIST:
+        return PLX_ERR_EXISTS;
+    case ENOENT:
+        return PLX_ERR_NOTFOUND;
+    case EACCES:
+    case EPERM:
+        return PLX_ERR_PERMISSION;
+    case EMFILE:
+    case ENFILE:
+        return PLX_ERR_TOOBIG;
+    case EAGAIN:
+        return PLX_ERR_AGAIN;
+    case ENOSYS:
+    case EOPNOTSUPP:
+        return PLX_ERR_NOSUPPORT;
+    default:
+        return PLX_ERR_SYSTEM;
+    }
+}
+
+int plx__os_close(plx_socket fd)
+{
+    /*
+     * After EINTR the descriptor is closed on Linux and must not be closed again: another thread
+     * may have got the number. EINPROGRESS is the same in words of newer standards.
+     */
+    if (close(fd) == 0 || errno == EINTR || errno == EINPROGRESS)
+        return PLX_OK;
+    return errno == EBADF ? PLX_ERR_BADHANDLE : PLX_ERR_SYSTEM;
+}
+
+const char *plx__os_environment(const char *name)
+{
+    return secure_getenv(name);
+}
+
+/* The page of the guard. Made once and kept: contexts point to it. */
+static _Atomic(plx__guard *) guard_page;
+
+/* The latest stamp that this process or an ancestor used; copied by fork, unlike the page. */
+static _Atomic uint32_t latest_stamp;
+
+static void forget_stamp(void)
+{
+    atomic_store(atomic_load(&guard_page), 0);
+}
+
+static plx__guard *make_page(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return NULL;
+    plx__guard *expected = NULL;
+    if (!atomic_compare_exchange_strong(&guard_page, &expected, page)) {
+        munmap(page, size); /* another thread was first */
+        return expected;
+    }
+    if (madvise(page, size, MADV_WIPEONFORK) == 0 || pthread_atfork(NULL, NULL, forget_stamp) == 0)
+        return page;
+    atomic_store(&guard_page, NULL);
+    munmap(page, size);
+    return NULL;
+}
+
+const plx__guard *plx__os_guard(uint32_t *ret_stamp)
+{
+    plx__guard *page = atomic_load(&guard_page);
+    if (!page && !(page = make_page()))
+        return NULL;
+    uint32_t stamp = atomic_load(page);
+    if (stamp == 0) {
+        uint32_t fresh = atomic_fetch_add(&latest_stamp, 1) + 1;
+        if (atomic_compare_exchange_strong(page, &stamp, fresh))
+            stamp = fresh; /* else `stamp` is what another thread set */
+    }
+    *ret_stamp = stamp;
+    return page;
+}
