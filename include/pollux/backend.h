@@ -17,13 +17,13 @@ extern "C" {
 #endif
 
 typedef enum plx_backend {
-    PLX_BACKEND_NONE        = -2, /* no backend has that name */
-    PLX_BACKEND_AUTO        = -1, /* the best one that works here, or what POLLUX_BACKEND names */
-    PLX_BACKEND_POLL        = 0,
-    PLX_BACKEND_EPOLL       = 1,
-    PLX_BACKEND_KQUEUE      = 2,
+    PLX_BACKEND_NONE = -2, /* no backend has that name */
+    PLX_BACKEND_AUTO = -1, /* the best one that works here, or what POLLUX_BACKEND names */
+    PLX_BACKEND_POLL = 0,
+    PLX_BACKEND_EPOLL = 1,
+    PLX_BACKEND_KQUEUE = 2,
     PLX_BACKEND_EVENT_PORTS = 3,
-    PLX_BACKEND_WSAPOLL     = 4
+    PLX_BACKEND_WSAPOLL = 4
 } plx_backend;
 
 /*

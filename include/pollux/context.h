@@ -50,12 +50,13 @@ typedef struct plx_allocator {
  * 0, and is almost never what is meant.
  */
 typedef struct plx_context_options {
-    size_t               size;          /* sizeof(plx_context_options) of the caller */
-    plx_backend          backend;       /* PLX_BACKEND_AUTO: the best one, or what POLLUX_BACKEND says */
-    size_t               capacity_hint; /* room for so many watchers from the start; 0: no opinion */
-    const plx_allocator *allocator;     /* NULL: malloc */
+    size_t size;          /* sizeof(plx_context_options) of the caller */
+    plx_backend backend;  /* PLX_BACKEND_AUTO: the best one, or what POLLUX_BACKEND says */
+    size_t capacity_hint; /* room for so many watchers from the start; 0: no opinion */
+    const plx_allocator *allocator; /* NULL: malloc */
 } plx_context_options;
 
+/* clang-format off */
 #ifdef __cplusplus
 #define PLX_CONTEXT_OPTIONS_INIT \
     plx_context_options { sizeof(plx_context_options), PLX_BACKEND_AUTO, 0, nullptr }
@@ -63,6 +64,7 @@ typedef struct plx_context_options {
 #define PLX_CONTEXT_OPTIONS_INIT \
     { sizeof(plx_context_options), PLX_BACKEND_AUTO, 0, NULL }
 #endif
+/* clang-format on */
 
 /*
  * Makes an empty context. NULL options are the defaults. With PLX_BACKEND_AUTO the environment

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define PLX_OK               0
+#define PLX_OK              0
 #define PLX_ERR_SYSTEM      (-1)  /* the system refused for a reason without a code of its own */
 #define PLX_ERR_NOMEM       (-2)  /* out of memory */
 #define PLX_ERR_INVALID     (-3)  /* an argument breaks the contract */

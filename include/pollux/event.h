@@ -25,18 +25,18 @@
 #include <stdint.h>
 
 /* Asked for and reported. */
-#define PLX_READ  UINT32_C(0x001) /* a read will not block: data, end of file, a connection, an error */
+#define PLX_READ  UINT32_C(0x001) /* a read will not block: data, end, connection or error */
 #define PLX_WRITE UINT32_C(0x002) /* a write will not block */
 #define PLX_PRI   UINT32_C(0x080) /* urgent data */
-#define PLX_RDHUP UINT32_C(0x010) /* the peer shut down its writing half; reported only if asked for */
+#define PLX_RDHUP UINT32_C(0x010) /* the peer shut down its writing half; only if asked for */
 
 /* Reported whether asked for or not. */
 #define PLX_ERROR UINT32_C(0x004) /* an error condition */
 #define PLX_HUP   UINT32_C(0x008) /* every direction of the descriptor is dead */
 
-/* Modes: asked for together with an event, never reported. Without one a watcher is level-triggered. */
+/* Modes: asked for together with an event, never reported. Without one, level-triggered. */
 #define PLX_ONESHOT UINT32_C(0x020) /* one report, then silent until plx_watcher_modify() */
-#define PLX_EDGE    UINT32_C(0x040) /* report changes of state; drain to EAGAIN before you wait again */
+#define PLX_EDGE    UINT32_C(0x040) /* report changes of state; drain to EAGAIN */
 
 /* For handles of the matching kind only. Which of them a backend has: plx_backend_supports(). */
 #define PLX_TIMER   UINT32_C(0x100)

@@ -72,11 +72,11 @@ typedef struct plx_handle {
             plx_duration after;
             plx_duration every;
         } timer;
-        int     signo;
+        int signo;
         int64_t pid;
         struct {
             const plx_handle_ops *ops;
-            void                 *object;
+            void *object;
         } custom;
     } as;
 } plx_handle;

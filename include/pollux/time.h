@@ -17,8 +17,8 @@ typedef int64_t plx_duration;
 #define PLX_FOREVER ((plx_duration)-1)
 
 #define PLX_NS(n)      ((plx_duration)(n))
-#define PLX_US(n)      ((plx_duration)(n) * 1000)
-#define PLX_MS(n)      ((plx_duration)(n) * 1000000)
-#define PLX_SECONDS(n) ((plx_duration)(n) * 1000000000)
+#define PLX_US(n)      ((plx_duration)(n)*1000)
+#define PLX_MS(n)      ((plx_duration)(n)*1000000)
+#define PLX_SECONDS(n) ((plx_duration)(n)*1000000000)
 
 #endif

@@ -67,7 +67,7 @@ PLX_API uint32_t plx_watcher_triggered(const plx_watcher *watcher);
 
 /* The caller's pointer. Setting it costs no system call. Both work on a removed watcher too. */
 PLX_API void *plx_watcher_data(const plx_watcher *watcher);
-PLX_API void  plx_watcher_set_data(plx_watcher *watcher, void *data);
+PLX_API void plx_watcher_set_data(plx_watcher *watcher, void *data);
 
 /* The handle it was made with. For NULL a handle of kind 0, which add refuses. */
 PLX_API plx_handle plx_watcher_handle(const plx_watcher *watcher);

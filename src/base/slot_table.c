@@ -88,7 +88,7 @@ int plx__slots_reserve(struct plx__slot_table *table, enum plx__slot_class kind,
     return PLX_OK;
 }
 
-struct plx__slot *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind)
+void *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind)
 {
     if (plx__slots_reserve(table, kind, 1) < 0)
         return NULL;

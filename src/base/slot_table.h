@@ -73,8 +73,8 @@ void plx__slots_close(struct plx__slot_table *table);
 /* Makes `count` slots of the class free; on failure fewer may be. */
 int plx__slots_reserve(struct plx__slot_table *table, enum plx__slot_class kind, uint32_t count);
 
-/* A free slot, zeroed but for the bookkeeping, or NULL when there is no memory. */
-struct plx__slot *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind);
+/* An object, zeroed but for its slot, or NULL when there is no memory. */
+void *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind);
 
 /*
  * Makes the tokens of a slot stale; its object may be read until the slot is put back. True if the
@@ -102,11 +102,11 @@ static inline struct plx__token plx__slot_token(const struct plx__slot *slot)
     return token;
 }
 
-/* The slot of a number that plx__slot_number() gave. */
-static inline struct plx__slot *plx__slots_at(struct plx__slab *const *slabs, uint32_t number)
+/* The object of a number that plx__slot_number() gave. */
+static inline void *plx__slots_at(struct plx__slab *const *slabs, uint32_t number)
 {
-    return (struct plx__slot *)((uintptr_t)slabs[number / PLX__SLOT_OFFSETS] +
-                                (uintptr_t)(number % PLX__SLOT_OFFSETS) * PLX__SLOT_UNIT);
+    return (void *)((uintptr_t)slabs[number / PLX__SLOT_OFFSETS] +
+                    (uintptr_t)(number % PLX__SLOT_OFFSETS) * PLX__SLOT_UNIT);
 }
 
 #endif

@@ -120,7 +120,7 @@ static inline struct plx__wide *plx__wide(struct plx_watcher *watcher)
 static inline struct plx_watcher *plx__watcher_at(const struct plx_context *context,
                                                   uint32_t number)
 {
-    return (struct plx_watcher *)plx__slots_at(context->slots.slabs, number);
+    return plx__slots_at(context->slots.slabs, number);
 }
 
 static inline struct plx_watcher *plx__watcher_in_ring(struct plx__ring *ring)

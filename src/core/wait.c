@@ -61,8 +61,7 @@ static inline int take_records(struct plx_context *context, struct plx_watcher *
     struct plx__slab *const *slabs = context->slots.slabs; /* nothing is added in a wait */
     const struct plx__record *end = context->records + count;
     for (const struct plx__record *record = context->records; record != end; record++) {
-        struct plx_watcher *watcher =
-            (struct plx_watcher *)plx__slots_at(slabs, record->token.number);
+        struct plx_watcher *watcher = plx__slots_at(slabs, record->token.number);
         uint32_t facts = record->events;
 
         if (PLX__LIKELY(watcher->target.slot.generation == record->token.generation &&

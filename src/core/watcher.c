@@ -58,11 +58,10 @@ static enum plx__slot_class class_of(const struct plx_watcher *watcher)
 static struct plx_watcher *take(struct plx_context *context, bool is_wide, plx_socket fd,
                                 uint32_t events)
 {
-    struct plx__slot *slot =
+    struct plx_watcher *watcher =
         plx__slots_take(&context->slots, is_wide ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
-    if (!slot)
+    if (!watcher)
         return NULL;
-    struct plx_watcher *watcher = (struct plx_watcher *)slot;
     watcher->target.fd = fd;
     watcher->events = (uint16_t)events;
     watcher->flags = is_wide ? PLX__WIDE : 0;
