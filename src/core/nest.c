@@ -35,6 +35,7 @@ int plx_context_fd(plx_context *context)
     if (fd < 0)
         return fd;
     if (!(atomic_fetch_or(&context->state, PLX__NESTED) & PLX__NESTED)) {
+        context->saw_wake = false;
         if (atomic_load(&context->state) & PLX__WOKEN)
             context->backend->wake(context->queue);
         plx__nest_update(context, false);

@@ -106,7 +106,7 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 static int fill_from_kernel(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
     bool is_more = true;
-    while (is_more && batch->count < batch->capacity && !context->needs_requeue) {
+    while (is_more && batch->count < batch->capacity) {
         int room = batch->capacity - batch->count;
         room = room < PLX__BATCH ? room : PLX__BATCH;
         int count = plx__kernel_wait(context, room, timeout);
@@ -115,7 +115,7 @@ static int fill_from_kernel(struct plx_context *context, struct batch *batch, pl
         bool is_news = false;
         for (int i = 0; i < count; i++)
             is_news |= take(context, batch, &context->records[i]);
-        is_more = is_news && count == room;
+        is_more = is_news && count == room && !context->needs_requeue;
         timeout = 0;
     }
     return PLX_OK;

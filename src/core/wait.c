@@ -134,13 +134,24 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
     }
 }
 
+/*
+ * The queue has to be made anew and cannot be, for want of a descriptor, say. What is ready is
+ * still told; only sleeping is out of the question, because a ghost would end the sleep at once.
+ */
+PLX__RARE static int look_despite(struct plx_context *context, struct plx_watcher **ret_ready,
+                                  int capacity, int code)
+{
+    int count = collect(context, ret_ready, capacity, 0);
+    return count > 0 ? count : code;
+}
+
 static int wait_until(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
                       plx_duration timeout)
 {
     if (needs_preparing(context)) {
         int code = prepare(context);
         if (code < 0)
-            return code;
+            return context->needs_requeue ? look_despite(context, ret_ready, capacity, code) : code;
     }
     int64_t deadline = timeout > 0 ? plx__deadline(plx__os_now(), timeout) : PLX__NEVER;
     int count = collect(context, ret_ready, capacity, timeout);
