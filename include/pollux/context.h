@@ -46,8 +46,8 @@ typedef struct plx_allocator {
 } plx_allocator;
 
 /*
- * Start from PLX_CONTEXT_OPTIONS_INIT. A zeroed struct asks for the backend poll, whose number is
- * 0, and is almost never what is meant.
+ * Start from PLX_CONTEXT_OPTIONS_INIT. A zeroed struct with its size set asks for the backend poll,
+ * whose number is 0, and is almost never what is meant. A size of 0 asks for nothing: all defaults.
  */
 typedef struct plx_context_options {
     size_t size;          /* sizeof(plx_context_options) of the caller */

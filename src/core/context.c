@@ -8,8 +8,6 @@
 
 bool plx__read_sized(void *copy, size_t known, const void *given, size_t given_size)
 {
-    if (given_size < sizeof(size_t))
-        return false;
     const unsigned char *bytes = given;
     for (size_t i = known; i < given_size; i++) {
         if (bytes[i] != 0)

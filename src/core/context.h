@@ -140,7 +140,7 @@ static inline bool plx__is_forked(const struct plx_context *context)
 
 /*
  * Copies a struct of the caller that starts with its size over the defaults in `copy`. False if it
- * is larger than what this release knows and the rest is not zero, or no struct at all.
+ * is larger than what this release knows and the rest is not zero.
  */
 bool plx__read_sized(void *copy, size_t known, const void *given, size_t given_size);
 
