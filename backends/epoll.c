@@ -176,6 +176,8 @@ static void ep_close(struct plx__queue *queue)
 
 static int ep_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
 {
+    if (target->fd == queue->epoll || target->fd == queue->outer || target->fd == queue->wake)
+        return PLX_ERR_INVALID; /* a context cannot watch itself */
     int code = control(queue->epoll, EPOLL_CTL_ADD, target->fd, from_interest(want),
                        plx__slot_token(&target->slot));
     return code == PLX_ERR_PERMISSION ? PLX_ERR_NOSUPPORT : code; /* quirk b */

@@ -184,6 +184,8 @@ static int check_open(plx_socket fd)
 
 static int po_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
 {
+    if (target->fd == queue->wake)
+        return PLX_ERR_INVALID; /* a context cannot watch itself */
     int code = check_open(target->fd);
     if (code < 0)
         return code;

@@ -48,10 +48,31 @@ static int add_all_again(struct plx_context *context, bool is_forked)
     return PLX_OK;
 }
 
+/*
+ * A child may have closed watched descriptors already. That is found out before the fresh queue is
+ * opened, which could get just such a number.
+ */
+static void refuse_lost(struct plx_context *context)
+{
+    plx_socket fd = PLX_BAD_SOCKET;
+    uint32_t number;
+    while ((number = plx__map_next(&context->map, &fd)) != PLX__MAP_NONE) {
+        struct plx_watcher *watcher = plx__watcher_at(context, number);
+        if (watcher->flags & (PLX__OUTSIDE | PLX__REFUSED) || plx__os_is_open(fd))
+            continue;
+        if (!context->backend->is_remembered && watcher->kernel != PLX__SILENT)
+            context->backend->modify(context->queue, &watcher->target, watcher->kernel,
+                                     PLX__SILENT);
+        plx__interest_refuse(context, watcher);
+    }
+}
+
 int plx__requeue(struct plx_context *context, bool is_forked)
 {
     const struct plx__backend *backend = context->backend;
 
+    if (is_forked)
+        refuse_lost(context);
     int code = backend->renew(context->queue, is_forked);
     if (code < 0)
         return code;

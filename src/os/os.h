@@ -23,6 +23,8 @@ static inline bool plx__os_is_number(plx_socket fd)
     return fd >= 0;
 }
 
+bool plx__os_is_open(plx_socket fd);
+
 /* Closes a descriptor. It is gone whatever is returned. */
 int plx__os_close(plx_socket fd);
 

@@ -2,6 +2,7 @@
 #include "src/os/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -44,6 +45,11 @@ int plx__os_error(void)
     default:
         return PLX_ERR_SYSTEM;
     }
+}
+
+bool plx__os_is_open(plx_socket fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
 }
 
 int plx__os_close(plx_socket fd)
