@@ -75,7 +75,7 @@ static inline int take_records(struct plx_context *context, struct plx_watcher *
     return (int)(next - ret_ready);
 }
 
-/* One look at all sources. 0 also when a signal handler ran. */
+/* The first look. It is called in one place only, to be part of its caller. */
 static inline int collect(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
                           plx_duration timeout)
 {
@@ -128,7 +128,7 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
             left = plx__remaining(deadline, plx__os_now());
         if (!is_requeued && (left == 0 || is_woken(context)))
             return 0;
-        int count = collect(context, ret_ready, capacity, left);
+        int count = plx__ready_collect_in_turn(context, ret_ready, capacity, left);
         if (count != 0)
             return count;
     }
@@ -141,7 +141,7 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
 PLX__RARE static int look_despite(struct plx_context *context, struct plx_watcher **ret_ready,
                                   int capacity, int code)
 {
-    int count = collect(context, ret_ready, capacity, 0);
+    int count = plx__ready_collect_in_turn(context, ret_ready, capacity, 0);
     return count > 0 ? count : code;
 }
 
