@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* selftest.c: the arithmetic of the benchmark against answers worked out by hand. */
+#include "histogram.h"
+#include "json_line.h"
+#include "statistics.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static int tests;
+static int failures;
+
+static void check(bool good, const char *name)
+{
+    printf("%sok %d - %s\n", good ? "" : "not ", ++tests, name);
+    failures += !good;
+}
+
+static bool near(double left, double right)
+{
+    return fabs(left - right) < 1e-9;
+}
+
+static void test_summary(void)
+{
+    double odd[] = {3, 1, 5, 2, 4};
+    double even[] = {4, 1, 3, 2};
+    double one[] = {7};
+    struct summary five = summarise(odd, 5);
+    check(near(five.median, 3) && near(five.minimum, 1) && near(five.maximum, 5),
+          "the median of five values is the third");
+    check(near(five.lower_quartile, 2) && near(five.upper_quartile, 4),
+          "the quartiles of five values are the second and the fourth");
+    struct summary four = summarise(even, 4);
+    check(near(four.median, 2.5) && near(four.lower_quartile, 1.75) &&
+              near(four.upper_quartile, 3.25),
+          "an even number of values is interpolated");
+    struct summary single = summarise(one, 1);
+    check(near(single.minimum, 7) && near(single.median, 7) && near(single.upper_quartile, 7),
+          "one value is all of its quartiles");
+    check(summarise(NULL, 0).count == 0, "no value gives an empty summary");
+}
+
+static void test_small_values(void)
+{
+    static struct histogram histogram;
+    histogram_clear(&histogram);
+    check(histogram_quantile(&histogram, 0.5) == 0, "an empty histogram answers 0");
+    for (uint64_t value = 1; value <= 1000; value++)
+        histogram_record(&histogram, value);
+    check(histogram_quantile(&histogram, 0.5) == 500, "the median of 1..1000 is 500");
+    check(histogram_quantile(&histogram, 0.99) == 990, "99 of 100 values of 1..1000 are <= 990");
+    check(histogram_quantile(&histogram, 1) == 1000, "the largest of 1..1000 is 1000");
+    check(histogram_quantile(&histogram, 0) == 1, "the smallest of 1..1000 is 1");
+}
+
+/* Is a single value given back with an error of at most one in a thousand, and never too small? */
+static bool keeps(uint64_t value)
+{
+    static struct histogram histogram;
+    histogram_clear(&histogram);
+    histogram_record(&histogram, value);
+    uint64_t answer = histogram_quantile(&histogram, 0.5);
+    return answer >= value && answer - value <= value / 1000;
+}
+
+static void test_large_values(void)
+{
+    bool good = true;
+    uint64_t value = 1;
+    for (; value < UINT64_C(60000000000); value += value / 7 + 1)
+        good = good && keeps(value);
+    for (value = 1024; value <= UINT64_C(1) << 35; value *= 2)
+        good = good && keeps(value - 1) && keeps(value) && keeps(value + 1);
+    check(good, "values up to a minute keep three digits and are never rounded down");
+    static struct histogram histogram;
+    histogram_clear(&histogram);
+    histogram_record(&histogram, UINT64_MAX);
+    check(histogram_quantile(&histogram, 1) == (UINT64_C(1) << HISTOGRAM_MAX_BITS) - 1,
+          "a value beyond the range counts as the largest");
+}
+
+static void test_json(void)
+{
+    const char *line =
+        "{\"peer\":\"a \\\"b\\\", c\", \"active\": 100,\"cpu\":-2.5,\"pinned\":true}";
+    char text[32];
+    double number = 0;
+    check(json_string(line, "peer", text, sizeof(text)) && strcmp(text, "a \"b\", c") == 0,
+          "a string member is found, quotes and commas inside it included");
+    check(json_number(line, "active", &number) && near(number, 100), "a number is found");
+    check(json_number(line, "cpu", &number) && near(number, -2.5), "also a negative fraction");
+    check(!json_number(line, "pinned", &number) && !json_number(line, "block", &number) &&
+              !json_number(line, "peer", &number),
+          "what is no number, or is not there, is no number");
+    check(json_string(line, "peer", text, 4) && strcmp(text, "a \"") == 0,
+          "a long string is cut to fit");
+    check(!json_number("{\"cut", "cut", &number) && !json_number("", "cut", &number),
+          "a line that was cut off is no object");
+}
+
+int main(void)
+{
+    test_summary();
+    test_small_values();
+    test_large_values();
+    test_json();
+    printf("1..%d\n", tests);
+    return failures > 0;
+}

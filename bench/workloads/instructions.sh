@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154
+instructions_question='instructions for one report, in a batch and alone (callgrind, two lengths)'
+instructions_repeated=no
+instructions_milliseconds=2000
+
+instructions_peers() { "$programs/bench_dispatch" --list; }
+
+# instructions_of EVENTS WATCHERS ACTIVE [VALGRIND-OPTION]
+instructions_of() {
+    local counts=$scratch/callgrind
+    valgrind -q --tool=callgrind --callgrind-out-file="$counts" "${@:4}" \
+        "$programs/bench_dispatch" --peer "$peer" --watchers "$2" --active "$3" --events "$1" \
+        --repetitions 1 >/dev/null || return
+    awk '/^summary:/ { print $2 }' "$counts"
+}
+
+# What two lengths differ by, for one report. A length passes twice: the first is the warm-up.
+instructions_per_event() {
+    local short=2000 long=12000 first second
+    first=$(instructions_of $short "$@") && second=$(instructions_of $long "$@") || return
+    awk -v first="$first" -v second="$second" -v events=$((2 * (long - short))) \
+        'BEGIN { printf "%.2f", (second - first) / events }'
+}
+
+# For pollux also what lies inside the library: the wait and all that it calls.
+instructions_trial() {
+    local cell watchers active all inside
+    for cell in "100 100" "100 1"; do
+        read -r watchers active <<<"$cell"
+        all=$(instructions_per_event "$watchers" "$active") || return
+        inside=
+        if [ "$peer" = pollux ]; then
+            inside=$(instructions_per_event "$watchers" "$active" \
+                --toggle-collect=plx_context_wait) || return
+        fi
+        printf '{%s,"workload":"instructions","peer":"%s","watchers":%d,"active":%d,' \
+            "$tag" "$peer" "$watchers" "$active"
+        printf '"instructions":%s%s}\n' "$all" "${inside:+,\"instructions_inside\":$inside}"
+    done
+}
