@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* tolerance.c: the list, by kernel mechanism. */
+#include "tolerance.h"
+
+static bool scans_a_list(plx_backend backend)
+{
+    return backend == PLX_BACKEND_POLL || backend == PLX_BACKEND_WSAPOLL;
+}
+
+uint32_t tolerance_bits(enum tolerance tolerance, plx_backend backend)
+{
+    switch (tolerance) {
+    case T1:
+        return PLX_ERROR;
+    case T2:
+        return backend == PLX_BACKEND_WSAPOLL ? PLX_HUP : 0;
+    case T7:
+        return PLX_HUP;
+    case T7_UDP:
+        return PLX_ERROR;
+    case EXACT:
+        break;
+    }
+    return 0;
+}
+
+bool tolerance_refuses_edge(plx_backend backend)
+{
+    return backend != PLX_BACKEND_EPOLL && backend != PLX_BACKEND_KQUEUE;
+}
+
+/* Some systems with kqueue have a filter for urgent data and some have not. */
+bool tolerance_refuses_pri(plx_backend backend)
+{
+    if (backend == PLX_BACKEND_KQUEUE)
+        return !plx_backend_supports(backend, PLX_PRI);
+    return backend == PLX_BACKEND_WSAPOLL;
+}
+
+bool tolerance_notices_reuse(plx_backend backend)
+{
+    return !scans_a_list(backend);
+}
+
+bool tolerance_silent_close(plx_backend backend)
+{
+    return !scans_a_list(backend);
+}
+
+bool tolerance_refuses_nesting(plx_backend backend)
+{
+    return scans_a_list(backend);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tolerance.h: every difference that is allowed between backends, by name. Cases expect one thing
+ * on all of them; what is not in this file must be equal.
+ */
+#ifndef SUPPORT_TOLERANCE_H
+#define SUPPORT_TOLERANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pollux.h>
+
+enum tolerance {
+    EXACT, /* no difference allowed */
+    T1,    /* ERROR beside HUP: UNIX stream or pseudo-terminal, peer closed with unread data */
+    T2,    /* HUP after a graceful double close, which Windows does not show */
+    T7,    /* HUP beside ERROR on a pipe without reader */
+    T7_UDP /* ERROR of a refused datagram */
+};
+
+/* The bits that may be there or not. */
+uint32_t tolerance_bits(enum tolerance tolerance, plx_backend backend);
+
+/* T3: may the backend refuse EDGE, or PRI, with PLX_ERR_NOSUPPORT? */
+bool tolerance_refuses_edge(plx_backend backend);
+bool tolerance_refuses_pri(plx_backend backend);
+
+/* T6: does the backend see on add that a number was closed and came back with another file? */
+bool tolerance_notices_reuse(plx_backend backend);
+
+/* T6: may a descriptor that was closed under its watcher pass in silence? */
+bool tolerance_silent_close(plx_backend backend);
+
+/* A kernel object to nest exists; elsewhere plx_context_fd() is PLX_ERR_NOSUPPORT. */
+bool tolerance_refuses_nesting(plx_backend backend);
+
+#endif
