@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <pollux/error.h>
@@ -33,11 +34,30 @@
 #include "src/base/duration.h"
 #include "src/os/os.h"
 
+/*
+ * By number: glibc has the function since 2.35 only and musl 1.2.3 not at all, while the kernel's
+ * number is the same on nearly every architecture. Its time is 64 bits wide everywhere.
+ */
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+
+static int call_pwait2(int queue, struct epoll_event *events, int capacity,
+                       const struct timespec *timeout, const sigset_t *mask)
+{
+    const struct {
+        int64_t seconds;
+        int64_t nanoseconds;
+    } kernel_timeout = {timeout->tv_sec, timeout->tv_nsec};
+    return (int)syscall(SYS_epoll_pwait2, queue, events, capacity, &kernel_timeout, mask,
+                        _NSIG / CHAR_BIT);
+}
+
 struct plx__epoll_calls plx__epoll_calls = {
     .create = epoll_create1,
     .control = epoll_ctl,
     .wait = epoll_wait,
-    .wait_exactly = epoll_pwait2,
+    .wait_exactly = call_pwait2,
     .eventfd = eventfd,
     .read = read,
     .write = write,

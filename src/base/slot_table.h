@@ -50,7 +50,10 @@ struct plx__slab {
         sentinel; /* never 0: a token of zeroes names the slab itself, and is stale there too */
     uint16_t number;
     uint16_t stride; /* bytes from slot to slot */
-    void *owner;
+    union {
+        void *owner;
+        uint64_t width; /* so that slots start on a unit with pointers of any size */
+    };
 };
 
 enum plx__slot_class { PLX__SLOT_THIN, PLX__SLOT_WIDE, PLX__SLOT_CLASSES };
