@@ -132,8 +132,9 @@ PLX_API int plx_context_add(plx_context *context, plx_handle handle, uint32_t ev
  * PLX_ERR_BUSY (another thread is inside wait, or a custom handle's function called it),
  * PLX_ERR_NOMEM or PLX_ERR_TOOBIG (the kernel had no room for a pending change or for a new queue:
  * nothing is lost, the next wait tries again), PLX_ERR_SYSTEM, PLX_ERR_FORKED.
- * Cost: one system call for up to 1 024 reports, one for each further 1 024, and one for each
- * modify since the last wait that really changed something. It allocates nothing.
+ * Cost: one system call for up to 1 024 reports, one for each further 1 024, one for each modify
+ * since the last wait that really changed something, and on epoll one for each report of a regular
+ * file (is it still open?). It allocates nothing.
  * Thread: owner. In callbacks: no (PLX_ERR_BUSY).
  */
 PLX_API int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int capacity,

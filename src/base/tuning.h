@@ -13,7 +13,7 @@
 #define PLX__MAP_PAGE_BITS   1
 #define PLX__GROWTH_STEP     2
 #define PLX__BATCH           1
-#define PLX__CAPACITY        0
+#define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
 
 #else
 

@@ -101,21 +101,23 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 
 /*
  * Fills the batch from the kernel with as many calls as it takes. Level-triggered watchers come
- * round again once all were reported: a call that tells nothing new is the last.
+ * round again once all were reported; when as many as there are in the batch have done so in a row,
+ * the round is complete. (A single repetition says less: poll's entries change places when
+ * one-shots are silenced, and one that was not seen yet may have come to stand behind the scan.)
  */
 static int fill_from_kernel(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
-    bool is_more = true;
-    while (is_more && batch->count < batch->capacity) {
+    int repeated = 0;
+    bool is_full = true;
+    while (is_full && repeated <= batch->count && batch->count < batch->capacity) {
         int room = batch->capacity - batch->count;
         room = room < PLX__BATCH ? room : PLX__BATCH;
         int count = plx__kernel_wait(context, room, timeout);
         if (count < 0)
             return batch->count > 0 ? PLX_OK : count;
-        bool is_news = false;
         for (int i = 0; i < count; i++)
-            is_news |= take(context, batch, &context->records[i]);
-        is_more = is_news && count == room && !context->needs_requeue;
+            repeated = take(context, batch, &context->records[i]) ? 0 : repeated + 1;
+        is_full = count == room && !context->needs_requeue;
         timeout = 0;
     }
     return PLX_OK;
@@ -148,6 +150,24 @@ static void take_refused(struct plx_context *context, struct batch *batch, int r
     }
 }
 
+/*
+ * Reports a file. The kernel does not watch it and so cannot say that it was closed: it is asked
+ * each time, with one call for each file reported, or a closed one would be ready for ever.
+ */
+static void give_file(struct plx_context *context, struct batch *batch, struct plx_watcher *watcher)
+{
+    bool is_open = plx__os_is_open(watcher->target.fd);
+    uint32_t facts = is_open ? PLX_READ | PLX_WRITE : PLX__GONE;
+    give(batch, watcher, plx__normalise(facts, watcher->events));
+    watcher->flags |= PLX__GIVEN;
+    if (!is_open || watcher->events & PLX_ONESHOT)
+        watcher->flags |= PLX__MUTED;
+    if (!is_open || watcher->events & PLX__MODES)
+        plx__ready_leave(context, watcher);
+    else
+        join(context, &context->always, watcher);
+}
+
 static void take_always(struct plx_context *context, struct batch *batch, int limit)
 {
     if (context->refused_count > 0)
@@ -156,14 +176,7 @@ static void take_always(struct plx_context *context, struct batch *batch, int li
         struct plx_watcher *watcher = plx__watcher_in_ring(context->always.next);
         if (watcher->flags & PLX__GIVEN)
             return; /* once round */
-        give(batch, watcher, plx__normalise(PLX_READ | PLX_WRITE, watcher->events));
-        watcher->flags |= PLX__GIVEN;
-        if (watcher->events & PLX_ONESHOT)
-            watcher->flags |= PLX__MUTED;
-        if (watcher->events & PLX__MODES)
-            plx__ready_leave(context, watcher);
-        else
-            join(context, &context->always, watcher);
+        give_file(context, batch, watcher);
     }
 }
 
