@@ -23,6 +23,8 @@
  *       the kernel can take it (kqueue); a refusal then comes as a record with PLX__GONE.
  *   B11 After a record for a target whose interest has PLX_ONESHOT, and after PLX__GONE, the kernel
  *       holds the target silent, as if `want` had been PLX__SILENT.
+ *   B12 With more ready than `capacity`, the next `wait` goes on with those that were not reported:
+ *       nobody comes again before everybody had a turn.
  *
  * Masks. `want` and `was` hold READ, WRITE, PRI, RDHUP and the modes ONESHOT and EDGE. ERROR and
  * HUP are always watched, so an interest of PLX_ONESHOT alone means "nothing but those, once".

@@ -239,15 +239,25 @@ static uint32_t next_index(const struct plx__queue *queue, uint32_t index)
 #define SPENT ((short)-1)
 
 /*
- * Silences the spent entries (clause B11). Not in the scan itself, which would lose its place,
- * since silencing swaps entries. Backwards, so that what is swapped in was looked at already.
+ * Silences the spent entries (clause B11), after the scan, which must not lose its place. The
+ * others keep their order: an entry that was not reported yet must not come to stand behind the
+ * cursor (clause B12), as it would if the last one filled each gap.
  */
 static void silence_spent(struct plx__queue *queue)
 {
-    for (uint32_t i = queue->armed; i-- > 1;) {
+    uint32_t kept = 1;
+    uint32_t cursor = 1;
+    for (uint32_t i = 1; i < queue->armed; i++) {
+        if (i == queue->cursor)
+            cursor = kept;
         if (queue->entries[i].revents == SPENT)
-            set_armed(queue, queue->targets[i], false);
+            continue;
+        if (i != kept)
+            swap(queue, i, kept);
+        kept++;
     }
+    queue->cursor = cursor;
+    queue->armed = kept;
 }
 
 /* Up to `capacity` records of the `ready` entries that there are, going round from the cursor. */

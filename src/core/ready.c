@@ -100,24 +100,22 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 }
 
 /*
- * Fills the batch from the kernel with as many calls as it takes. Level-triggered watchers come
- * round again once all were reported; when as many as there are in the batch have done so in a row,
- * the round is complete. (A single repetition says less: poll's entries change places when
- * one-shots are silenced, and one that was not seen yet may have come to stand behind the scan.)
+ * Fills the batch from the kernel with as many calls as it takes. Backends report in turn (clause
+ * B12): once a watcher comes round again, all that were ready have been reported.
  */
 static int fill_from_kernel(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
-    int repeated = 0;
-    bool is_full = true;
-    while (is_full && repeated <= batch->count && batch->count < batch->capacity) {
+    bool is_more = true;
+    while (is_more && batch->count < batch->capacity) {
         int room = batch->capacity - batch->count;
         room = room < PLX__BATCH ? room : PLX__BATCH;
         int count = plx__kernel_wait(context, room, timeout);
         if (count < 0)
             return batch->count > 0 ? PLX_OK : count;
+        is_more = count == room;
         for (int i = 0; i < count; i++)
-            repeated = take(context, batch, &context->records[i]) ? 0 : repeated + 1;
-        is_full = count == room && !context->needs_requeue;
+            is_more = take(context, batch, &context->records[i]) && is_more;
+        is_more = is_more && !context->needs_requeue;
         timeout = 0;
     }
     return PLX_OK;
