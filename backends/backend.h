@@ -108,8 +108,9 @@ struct plx__backend {
        and where a duplicate lives the kernel may go on reporting it under the old token. */
     bool (*remove)(struct plx__queue *queue, struct plx__target *target);
 
-    /* Does the kernel still hold this target under this very file? May cost a system call. */
-    bool (*holds)(struct plx__queue *queue, struct plx__target *target);
+    /* PLX_OK if the kernel still holds this target under this very file; PLX_ERR_NOTFOUND or
+       PLX_ERR_BADHANDLE if not; another code if it could not be found out. May cost two calls. */
+    int (*holds)(struct plx__queue *queue, struct plx__target *target);
 
     int (*wait)(struct plx__queue *queue, struct plx__record *records, int capacity,
                 plx_duration timeout);

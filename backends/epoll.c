@@ -194,9 +194,15 @@ static void ep_close(struct plx__queue *queue)
     plx__alloc_free(queue->allocator, queue, sizeof *queue);
 }
 
+/* One of our own. A watched number that was closed may be one of them now. */
+static bool is_own(const struct plx__queue *queue, int fd)
+{
+    return fd == queue->epoll || fd == queue->outer || fd == queue->wake || fd == queue->old_epoll;
+}
+
 static int ep_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
 {
-    if (target->fd == queue->epoll || target->fd == queue->outer || target->fd == queue->wake)
+    if (is_own(queue, target->fd))
         return PLX_ERR_INVALID; /* a context cannot watch itself */
     int code = control(queue->epoll, EPOLL_CTL_ADD, target->fd, from_interest(want),
                        plx__slot_token(&target->slot));
@@ -220,13 +226,17 @@ static bool ep_remove(struct plx__queue *queue, struct plx__target *target)
  * Only adding tells one file from another without touching what is there: EEXIST says that it is
  * the same. A modify would arm an edge again.
  */
-static bool ep_holds(struct plx__queue *queue, struct plx__target *target)
+static int ep_holds(struct plx__queue *queue, struct plx__target *target)
 {
+    if (is_own(queue, target->fd))
+        return PLX_ERR_NOTFOUND;
     int old = queue->old_epoll >= 0 ? queue->old_epoll : queue->epoll;
     int code = control(old, EPOLL_CTL_ADD, target->fd, EPOLLONESHOT, no_token);
+    if (code == PLX_ERR_EXISTS)
+        return PLX_OK;
     if (code == PLX_OK)
         control(old, EPOLL_CTL_DEL, target->fd, 0, no_token);
-    return code == PLX_ERR_EXISTS;
+    return code == PLX_OK || code == PLX_ERR_PERMISSION ? PLX_ERR_NOTFOUND : code;
 }
 
 /* False once the kernel turned out not to have epoll_pwait2(): quirk d. */

@@ -217,10 +217,10 @@ static bool po_remove(struct plx__queue *queue, struct plx__target *target)
 }
 
 /* The best this mechanism can tell: the number is open (quirk d). */
-static bool po_holds(struct plx__queue *queue, struct plx__target *target)
+static int po_holds(struct plx__queue *queue, struct plx__target *target)
 {
     (void)queue;
-    return check_open(target->fd) == PLX_OK;
+    return check_open(target->fd);
 }
 
 static void take_wake(struct plx__queue *queue)

@@ -63,6 +63,7 @@ struct plx__wide {
 #define PLX__ONCE    0x100u /* `kernel` has PLX_ONESHOT: the next record is the last */
 #define PLX__GIVEN   0x200u /* in the batch that is being made; only while a wait needs to know */
 #define PLX__SEEN    0x400u /* the kernel reported it in this wait; likewise */
+#define PLX__LOST    0x800u /* the kernel refused it: what it still reports is a ghost */
 
 /* Bits of plx_context.state, which other threads and signal handlers change too. */
 #define PLX__BUSY     0x1u /* a thread is inside wait */
@@ -198,9 +199,12 @@ int plx__kernel_wait(struct plx_context *context, int capacity, plx_duration tim
 /* Gives the context a fresh kernel queue with the same watchers. On error the old one is kept. */
 int plx__requeue(struct plx_context *context, bool is_forked);
 
-/* Makes the nested descriptor show what is ready outside the kernel. `is_written`: it may show
-   ready for a wake that is over. Nothing to do when not nested. */
-void plx__nest_update(struct plx_context *context, bool is_written);
+/* Makes the nested descriptor show what is ready outside the kernel. Nothing to do if not nested.
+ */
+void plx__nest_update(struct plx_context *context);
+
+/* The same at the end of a wait of a nested context, which forgets the wakes that came. */
+void plx__nest_leave(struct plx_context *context);
 
 /* Ends the registration of an active watcher. `is_known`: the kernel is to forget it as well. */
 void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher, bool is_known);

@@ -33,7 +33,7 @@ uint32_t plx__interest_wanted(const struct plx_watcher *watcher)
 void plx__interest_note(struct plx_watcher *watcher, uint32_t held)
 {
     watcher->kernel = (uint16_t)held;
-    watcher->flags &= (uint16_t) ~(PLX__REARM | PLX__ONCE);
+    watcher->flags &= (uint16_t) ~(PLX__REARM | PLX__ONCE | PLX__LOST);
     if (held & PLX_ONESHOT)
         watcher->flags |= PLX__ONCE;
 }
@@ -50,6 +50,9 @@ void plx__touch(struct plx_context *context, struct plx_watcher *watcher)
 void plx__interest_refuse(struct plx_context *context, struct plx_watcher *watcher)
 {
     plx__interest_note(watcher, PLX__SILENT);
+    watcher->flags |= PLX__LOST;
+    if (watcher->flags & PLX__WIDE)
+        plx__ready_leave(context, watcher); /* the error is all that it has to report */
     if (!(watcher->flags & PLX__REFUSED)) {
         watcher->flags |= PLX__REFUSED;
         context->refused_count++;

@@ -8,14 +8,35 @@
  */
 #include "src/core/context.h"
 
-void plx__nest_update(struct plx_context *context, bool is_written)
+static uint32_t state_of(const struct plx_context *context)
 {
-    if (!(atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED))
-        return;
+    return atomic_load_explicit(&context->state, memory_order_acquire);
+}
+
+void plx__nest_update(struct plx_context *context)
+{
+    uint32_t state = state_of(context);
+    if (!(state & PLX__NESTED) || state & PLX__WOKEN)
+        return; /* a pending wake shows by itself, and the wait that takes it looks after the rest
+                 */
     bool wanted = plx__ready_has_own(context);
-    if (wanted != (context->is_raised || is_written))
+    if (wanted == context->is_raised)
+        return;
+    context->backend->raise(context->queue, wanted);
+    context->is_raised = wanted;
+    /* Lowering may have swallowed a wake that came just now. */
+    if (!wanted && state_of(context) & PLX__WOKEN)
+        context->backend->wake(context->queue);
+}
+
+void plx__nest_leave(struct plx_context *context)
+{
+    bool is_written = context->is_raised || context->saw_wake || state_of(context) & PLX__WOKEN;
+    bool wanted = plx__ready_has_own(context);
+    if (wanted != is_written)
         context->backend->raise(context->queue, wanted);
     context->is_raised = wanted;
+    context->saw_wake = false;
 }
 
 int plx_context_fd(plx_context *context)
@@ -36,9 +57,9 @@ int plx_context_fd(plx_context *context)
         return fd;
     if (!(atomic_fetch_or(&context->state, PLX__NESTED) & PLX__NESTED)) {
         context->saw_wake = false;
-        if (atomic_load(&context->state) & PLX__WOKEN)
+        if (state_of(context) & PLX__WOKEN)
             context->backend->wake(context->queue);
-        plx__nest_update(context, false);
+        plx__nest_update(context);
     }
     return fd;
 }

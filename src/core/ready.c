@@ -53,12 +53,25 @@ static void take_last(struct plx_context *context, struct plx_watcher *watcher, 
         plx__touch(context, watcher); /* nothing to tell, so it is armed again in the next wait */
 }
 
+/* A member of the ring said yes when it was asked in this wait, or was reported in it already. */
+static uint32_t buffered_events(const struct plx_watcher *watcher)
+{
+    if (!(watcher->flags & PLX__BUFFERS))
+        return 0;
+    const struct plx__wide *wide = (const struct plx__wide *)watcher;
+    return plx__ring_is_member(&wide->ring) && !(watcher->flags & PLX__GIVEN) ? PLX_READ : 0;
+}
+
 /* A record of a watcher that was not removed. */
 static void take_live(struct plx_context *context, struct batch *batch, struct plx_watcher *watcher,
                       uint32_t facts)
 {
-    uint32_t events = plx__normalise(facts, watcher->events);
+    uint32_t events = plx__normalise(facts, watcher->events) | buffered_events(watcher);
 
+    if (watcher->flags & PLX__LOST) {
+        context->needs_requeue = true; /* a duplicate of the descriptor that it lost */
+        return;
+    }
     if (watcher->flags & PLX__ONCE || facts & PLX__GONE)
         take_last(context, watcher, events);
     else if ((watcher->flags & (PLX__MUTED | PLX__GIVEN)) == PLX__MUTED)
@@ -71,8 +84,10 @@ static void take_live(struct plx_context *context, struct batch *batch, struct p
     else
         return;
     watcher->flags |= batch->marks;
-    if (watcher->flags & PLX__BUFFERS)
+    if (watcher->flags & PLX__BUFFERS) {
+        plx__ready_leave(context, watcher); /* if it stays it goes to the end of the line */
         plx__ready_arm(context, watcher);
+    }
 }
 
 /* True if the record tells something that this wait did not know yet. */
@@ -183,7 +198,7 @@ static void take_always(struct plx_context *context, struct batch *batch, int li
 /* May the watcher have bytes above its descriptor? Edge-triggered ones are not asked. */
 static bool is_to_be_asked(const struct plx_watcher *watcher)
 {
-    return (watcher->flags & (PLX__BUFFERS | PLX__MUTED)) == PLX__BUFFERS &&
+    return (watcher->flags & (PLX__BUFFERS | PLX__MUTED | PLX__REFUSED)) == PLX__BUFFERS &&
            (watcher->events & (PLX_READ | PLX_EDGE)) == PLX_READ;
 }
 

@@ -10,30 +10,40 @@
  */
 #include "src/core/context.h"
 
-/* Can the fresh queue not take the watcher for a reason that is the descriptor's own? */
+/* Can the watcher not be taken over for a reason that is its descriptor's own? */
 static bool is_own_fault(int code)
 {
-    return code == PLX_ERR_BADHANDLE || code == PLX_ERR_NOSUPPORT || code == PLX_ERR_EXISTS;
+    return code == PLX_ERR_NOTFOUND || code == PLX_ERR_BADHANDLE || code == PLX_ERR_NOSUPPORT ||
+           code == PLX_ERR_EXISTS;
+}
+
+/* One ERROR report, unless it was made already. */
+static void lose(struct plx_context *context, struct plx_watcher *watcher)
+{
+    if (!(watcher->flags & PLX__LOST))
+        plx__interest_refuse(context, watcher);
 }
 
 static int add_again(struct plx_context *context, struct plx_watcher *watcher, bool is_forked)
 {
     const struct plx__backend *backend = context->backend;
 
-    if (watcher->flags & (PLX__OUTSIDE | PLX__REFUSED))
-        return PLX_OK; /* the kernel did not hold it before either */
+    if (watcher->flags & PLX__OUTSIDE)
+        return PLX_OK;
     /* Its number may be another file's by now, which nobody asked to watch. In a child this cannot
        be found out without touching the parent's queue. */
-    if (!is_forked && !backend->holds(context->queue, &watcher->target)) {
-        plx__interest_refuse(context, watcher);
-        return PLX_OK;
-    }
-    int code = backend->add(context->queue, &watcher->target, watcher->kernel);
-    if (code < 0 && is_own_fault(code)) {
-        plx__interest_refuse(context, watcher);
-        return PLX_OK;
-    }
-    return code;
+    int held = is_forked && watcher->flags & PLX__LOST ? PLX_ERR_NOTFOUND : PLX_OK;
+    if (!is_forked)
+        held = backend->holds(context->queue, &watcher->target);
+    if (held >= 0)
+        held = backend->add(context->queue, &watcher->target, watcher->kernel);
+    if (held >= 0)
+        watcher->flags &= (uint16_t)~PLX__LOST;
+    else if (is_own_fault(held))
+        lose(context, watcher);
+    else
+        return held;
+    return PLX_OK;
 }
 
 static int add_all_again(struct plx_context *context, bool is_forked)
@@ -58,7 +68,7 @@ static void refuse_lost(struct plx_context *context)
     uint32_t number;
     while ((number = plx__map_next(&context->map, &fd)) != PLX__MAP_NONE) {
         struct plx_watcher *watcher = plx__watcher_at(context, number);
-        if (watcher->flags & (PLX__OUTSIDE | PLX__REFUSED) || plx__os_is_open(fd))
+        if (watcher->flags & (PLX__OUTSIDE | PLX__LOST) || plx__os_is_open(fd))
             continue;
         if (!context->backend->is_remembered && watcher->kernel != PLX__SILENT)
             context->backend->modify(context->queue, &watcher->target, watcher->kernel,

@@ -45,7 +45,7 @@ int plx__kernel_wait(struct plx_context *context, int capacity, plx_duration tim
 }
 
 /* What does not take the short way through take_records(). */
-#define UNUSUAL (PLX__ONCE | PLX__MUTED | PLX__BUFFERS | PLX__GIVEN)
+#define UNUSUAL (PLX__ONCE | PLX__MUTED | PLX__BUFFERS | PLX__GIVEN | PLX__LOST)
 
 /* What no rule of plx__normalise() applies to. */
 #define PLAIN_FACTS (PLX_READ | PLX_WRITE | PLX_PRI)
@@ -97,15 +97,7 @@ static bool is_woken(const struct plx_context *context)
     return atomic_load_explicit(&context->state, memory_order_acquire) & PLX__WOKEN;
 }
 
-/* Frees what was removed, brings the changes to the kernel, and gets rid of ghosts. */
-PLX__RARE static int prepare(struct plx_context *context)
-{
-    int code = plx__interest_flush(context, true);
-    if (code < 0)
-        return code;
-    return context->needs_requeue ? plx__requeue(context, false) : PLX_OK;
-}
-
+/* Is there something to free, to bring to the kernel, or to make anew before it can be asked? */
 static bool needs_preparing(const struct plx_context *context)
 {
     return context->touched != PLX__SLOT_NONE || context->needs_requeue;
@@ -119,8 +111,8 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
     for (;;) {
         /* Nothing but ghosts: with a fresh queue it is worth a look, even if the time is up. */
         bool is_requeued = context->needs_requeue;
-        if (needs_preparing(context)) {
-            int code = prepare(context);
+        if (is_requeued) {
+            int code = plx__requeue(context, false);
             if (code < 0)
                 return code;
         }
@@ -149,9 +141,11 @@ static int wait_until(struct plx_context *context, struct plx_watcher **ret_read
                       plx_duration timeout)
 {
     if (needs_preparing(context)) {
-        int code = prepare(context);
+        int code = plx__interest_flush(context, true);
         if (code < 0)
-            return context->needs_requeue ? look_despite(context, ret_ready, capacity, code) : code;
+            return code;
+        if (context->needs_requeue && (code = plx__requeue(context, false)) < 0)
+            return look_despite(context, ret_ready, capacity, code);
     }
     int64_t deadline = timeout > 0 ? plx__deadline(plx__os_now(), timeout) : PLX__NEVER;
     int count = collect(context, ret_ready, capacity, timeout);
@@ -164,9 +158,8 @@ static int wait_until(struct plx_context *context, struct plx_watcher **ret_read
 PLX__RARE static void leave_nested(struct plx_context *context)
 {
     plx__interest_flush(context, false);
-    /* Lowering comes before forgetting the wake: one that comes in between counts for this wait. */
-    plx__nest_update(context, is_woken(context) || context->saw_wake);
-    context->saw_wake = false;
+    /* Before the wake is forgotten: one that comes in between counts for this wait. */
+    plx__nest_leave(context);
 }
 
 static void leave(struct plx_context *context)

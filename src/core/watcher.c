@@ -99,10 +99,15 @@ static int enter_kernel(struct plx_context *context, struct plx_watcher **watche
     const struct plx__backend *backend = context->backend;
     uint32_t wanted = plx__interest_wanted(*watcher);
 
-    if (stale && !backend->is_remembered) /* such a backend cannot tell one file from another */
-        return backend->holds(context->queue, &(*watcher)->target) ? PLX_ERR_EXISTS
-                                                                   : PLX_ERR_BADHANDLE;
+    if (stale && !backend->is_remembered) { /* such a backend cannot tell one file from another */
+        int held = backend->holds(context->queue, &(*watcher)->target);
+        return held < 0 ? held : PLX_ERR_EXISTS;
+    }
     int code = backend->add(context->queue, &(*watcher)->target, wanted);
+    if (code == PLX_ERR_EXISTS && !stale) {
+        /* A ghost of this very number, whose file has come back to it: it is taken over. */
+        code = backend->modify(context->queue, &(*watcher)->target, PLX__SILENT, wanted);
+    }
     if (code == PLX_OK) {
         plx__interest_note(*watcher, wanted);
     } else if (code == PLX_ERR_NOSUPPORT && !backend->is_level_on_file) {
@@ -177,7 +182,7 @@ int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, vo
             watcher->flags |= PLX__BUFFERS;
     }
     plx__ready_arm(context, watcher);
-    plx__nest_update(context, false);
+    plx__nest_update(context);
     if (ret_watcher)
         *ret_watcher = watcher;
     return PLX_OK;
@@ -203,23 +208,25 @@ int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
     if (code < 0)
         return code;
 
+    bool was_refused = watcher->flags & PLX__REFUSED;
+    plx__interest_forgive(context, watcher);
     uint16_t old_events = watcher->events;
     uint16_t old_flags = watcher->flags;
     watcher->events = (uint16_t)events;
-    watcher->flags &= (uint16_t)~PLX__MUTED;
-    if (events & PLX_EDGE) /* what is ready now is to be reported again */
+    watcher->flags &= (uint16_t) ~(PLX__MUTED | PLX__REARM);
+    if (plx__interest_wanted(watcher) & PLX_EDGE) /* what is ready now is to be reported again */
         watcher->flags |= PLX__REARM;
-    if (!(watcher->flags & PLX__OUTSIDE)) {
+    if (!(watcher->flags & PLX__OUTSIDE))
         code = plx__interest_change(context, watcher);
-        if (code < 0) {
-            watcher->events = old_events;
-            watcher->flags = old_flags;
-            return code;
-        }
+    if (code < 0) {
+        watcher->events = old_events;
+        watcher->flags = old_flags;
+        if (was_refused)
+            plx__interest_refuse(context, watcher);
+        return code;
     }
-    plx__interest_forgive(context, watcher);
     plx__ready_arm(context, watcher);
-    plx__nest_update(context, false);
+    plx__nest_update(context);
     return PLX_OK;
 }
 
@@ -249,7 +256,7 @@ int plx_watcher_remove(plx_watcher *watcher)
         return code;
     struct plx_context *context = plx__watcher_owner(watcher);
     plx__watcher_retire(context, watcher, true);
-    plx__nest_update(context, false);
+    plx__nest_update(context);
     return PLX_OK;
 }
 
