@@ -94,12 +94,34 @@ static void swap(struct plx__queue *queue, uint32_t a, uint32_t b)
     queue->targets[b]->place = b;
 }
 
+static void reverse(struct plx__queue *queue, uint32_t first, uint32_t end)
+{
+    while (first + 1 < end)
+        swap(queue, first++, --end);
+}
+
+/*
+ * Makes the cursor the head of the armed entries, so that their end is the end of the line. Without
+ * this a one-shot that is armed again would stand before those that the scan has yet to come round
+ * to, and a few busy ones would starve the rest. Once for each wait at most.
+ */
+static void begin_at_cursor(struct plx__queue *queue)
+{
+    if (queue->cursor <= 1 || queue->cursor >= queue->armed)
+        return;
+    reverse(queue, 1, queue->cursor);
+    reverse(queue, queue->cursor, queue->armed);
+    reverse(queue, 1, queue->armed);
+    queue->cursor = 1;
+}
+
 /* Moves a target to its side of `armed`. */
 static void set_armed(struct plx__queue *queue, struct plx__target *target, bool is_armed)
 {
-    if (is_armed && target->place >= queue->armed)
+    if (is_armed && target->place >= queue->armed) {
+        begin_at_cursor(queue);
         swap(queue, target->place, queue->armed++);
-    else if (!is_armed && target->place < queue->armed)
+    } else if (!is_armed && target->place < queue->armed)
         swap(queue, target->place, --queue->armed);
 }
 
@@ -285,6 +307,14 @@ static int scan(struct plx__queue *queue, struct plx__record *records, int capac
     return count;
 }
 
+/* EINVAL: more entries than RLIMIT_NOFILE, which was lowered meanwhile (quirk b). */
+static int wait_failed(void)
+{
+    if (errno == EINTR)
+        return 0;
+    return errno == EINVAL ? PLX_ERR_TOOBIG : plx__os_error();
+}
+
 static int po_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
                    plx_duration timeout)
 {
@@ -292,7 +322,7 @@ static int po_wait(struct plx__queue *queue, struct plx__record *records, int ca
                             .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
     int ready = CALLS.wait(queue->entries, queue->armed, timeout < 0 ? NULL : &left, NULL);
     if (ready < 0)
-        return errno == EINTR ? 0 : plx__os_error();
+        return wait_failed();
     if (ready > 0 && queue->entries[0].revents) {
         take_wake(queue);
         ready--;

@@ -52,7 +52,7 @@ typedef struct plx_allocator {
 typedef struct plx_context_options {
     size_t size;          /* sizeof(plx_context_options) of the caller */
     plx_backend backend;  /* PLX_BACKEND_AUTO: the best one, or what POLLUX_BACKEND says */
-    size_t capacity_hint; /* room for so many watchers from the start; 0: no opinion */
+    size_t capacity_hint; /* room for so many plain descriptors from the start */
     const plx_allocator *allocator; /* NULL: malloc */
 } plx_context_options;
 
@@ -101,18 +101,18 @@ PLX_API void plx_context_destroy(plx_context *context);
  * Ownership: the watcher is the context's, valid until the wait that follows its removal, or until
  * destroy. The descriptor is borrowed: remove the watcher before you close it. If the number was
  * closed under its watcher all the same and has come back with another file, epoll notices: the
- * stale watcher is removed and add succeeds (a regular file that follows a regular file is not
- * noticed, and poll cannot notice at all: PLX_ERR_EXISTS).
+ * stale watcher is removed and add succeeds. poll cannot notice: PLX_ERR_EXISTS.
  * Errors: PLX_ERR_EXISTS (the descriptor has an active watcher here, also through another handle,
  * also a fired one-shot), PLX_ERR_BADHANDLE (no open descriptor, or the custom handle is not
  * valid), PLX_ERR_INVALID (no event, unknown bits, modes alone, events of another kind of handle,
  * a malformed handle), PLX_ERR_NOSUPPORT (the backend has no EDGE or PRI, or cannot watch such a
  * descriptor), PLX_ERR_NOMEM, PLX_ERR_SYSTEM (for example ENOSPC: fs.epoll.max_user_watches),
  * PLX_ERR_FORKED. On error nothing has changed.
- * Cost: one system call; one more if the number is in the table already.
- * Thread: owner. In callbacks: yes.
- * Portability: regular files, directories and /dev/null are always ready on every POSIX backend.
- * poll(2) says so itself; epoll_ctl(2) refuses them with EPERM, which the context makes up for.
+ * Cost: one system call; one more if the number is in the table already, and for a regular file on
+ * epoll. It allocates nothing while there is room: plain descriptors that were removed leave
+ * theirs. Thread: owner. In callbacks: yes. Portability: regular files, directories and /dev/null
+ * are always ready on every POSIX backend. poll(2) says so itself; epoll_ctl(2) refuses them with
+ * EPERM, which the context makes up for.
  */
 PLX_API int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, void *data,
                             plx_watcher **ret_watcher);

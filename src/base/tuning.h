@@ -28,8 +28,9 @@
 
 #define PLX__GROWTH_STEP 16
 
-/* Records that one kernel call may bring. API.md promises one call for the first 1 024. */
-#define PLX__BATCH       1024
+/* Records that one kernel call may bring. The first 1 024 are to come with one call, and only with
+   room for one more does it show that they are all. */
+#define PLX__BATCH       1025
 
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
    would be small blocks, which glibc keeps after realloc and counts as used. */

@@ -81,7 +81,8 @@ int plx_context_create(plx_context **ret_context, const plx_context_options *opt
         return PLX_ERR_NOMEM;
     context->backend = backend;
     context->allocator = *read.allocator;
-    code = open_context(context, read.capacity_hint > 0 ? read.capacity_hint : PLX__CAPACITY);
+    code = open_context(context,
+                        read.capacity_hint > PLX__CAPACITY ? read.capacity_hint : PLX__CAPACITY);
     if (code < 0) {
         free_memory(context);
         return code;

@@ -55,8 +55,11 @@ int plx_context_fd(plx_context *context)
     int fd = context->backend->nest(context->queue);
     if (fd < 0)
         return fd;
-    if (!(atomic_fetch_or(&context->state, PLX__NESTED) & PLX__NESTED)) {
+    if (!(state_of(context) & PLX__NESTED)) {
+        /* Earlier wakes were never read: there was no need. From now on they show. */
+        context->backend->raise(context->queue, false);
         context->saw_wake = false;
+        atomic_fetch_or(&context->state, PLX__NESTED);
         if (state_of(context) & PLX__WOKEN)
             context->backend->wake(context->queue);
         plx__nest_update(context);

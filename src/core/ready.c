@@ -114,6 +114,9 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
     return batch.count;
 }
 
+/* So many calls in a row may bring nothing but wakes and ghosts. */
+#define IDLE_CALLS 64
+
 /*
  * Fills the batch from the kernel with as many calls as it takes. Backends report in turn (clause
  * B12): once a watcher comes round again, all that were ready have been reported.
@@ -121,16 +124,18 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 static int fill_from_kernel(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
     bool is_more = true;
-    while (is_more && batch->count < batch->capacity) {
+    for (int idle = 0; is_more && batch->count < batch->capacity && idle < IDLE_CALLS; idle++) {
         int room = batch->capacity - batch->count;
         room = room < PLX__BATCH ? room : PLX__BATCH;
+        int given = batch->count;
         int count = plx__kernel_wait(context, room, timeout);
         if (count < 0)
             return batch->count > 0 ? PLX_OK : count;
         is_more = count == room;
         for (int i = 0; i < count; i++)
             is_more = take(context, batch, &context->records[i]) && is_more;
-        is_more = is_more && !context->needs_requeue;
+        if (batch->count > given)
+            idle = 0;
         timeout = 0;
     }
     return PLX_OK;

@@ -86,9 +86,9 @@ static inline int collect(struct plx_context *context, struct plx_watcher **ret_
     if (found <= 0)
         return found;
     int given = take_records(context, ret_ready, found);
-    if (given == found || found < capacity || context->needs_requeue)
+    if (given == found || found < capacity)
         return given;
-    /* Something else than a report, a wake for example, took a place in a full batch. */
+    /* Something else than a report, a wake or a ghost, took a place in a full batch. */
     return plx__ready_collect_rest(context, ret_ready, capacity, given);
 }
 
@@ -154,10 +154,13 @@ static int wait_until(struct plx_context *context, struct plx_watcher **ret_read
     return look_again(context, ret_ready, capacity, timeout, deadline);
 }
 
-/* What this wait has changed itself (a one-shot reported from a buffer) is not to show. */
+/* What this wait has changed itself (a one-shot reported from a buffer) is not to show, nor is a
+   ghost. What fails here is tried again by the next wait. */
 PLX__RARE static void leave_nested(struct plx_context *context)
 {
     plx__interest_flush(context, false);
+    if (context->needs_requeue)
+        plx__requeue(context, false);
     /* Before the wake is forgotten: one that comes in between counts for this wait. */
     plx__nest_leave(context);
 }

@@ -73,7 +73,11 @@ static void put_back(struct plx_context *context, struct plx_watcher *watcher)
     plx__slots_put(&context->slots, class_of(watcher), &watcher->target.slot);
 }
 
-/* The kernel cannot watch it because it is always ready: it becomes a wide watcher outside. */
+/*
+ * The kernel cannot watch it because it is always ready: it becomes a wide watcher outside. Since
+ * the kernel cannot tell either whether the number is another file's when it is added again, the
+ * file's identity is kept, in the place that belongs to the kernel otherwise.
+ */
 static int take_outside(struct plx_context *context, struct plx_watcher **watcher)
 {
     struct plx_watcher *inside = *watcher;
@@ -86,7 +90,13 @@ static int take_outside(struct plx_context *context, struct plx_watcher **watche
         put_back(context, inside);
     }
     (*watcher)->flags |= PLX__OUTSIDE;
+    (*watcher)->target.place = plx__os_file_identity((*watcher)->target.fd);
     return PLX_OK;
+}
+
+static bool is_same_file(const struct plx_watcher *outside)
+{
+    return outside->target.place == plx__os_file_identity(outside->target.fd);
 }
 
 /*
@@ -111,7 +121,7 @@ static int enter_kernel(struct plx_context *context, struct plx_watcher **watche
     if (code == PLX_OK) {
         plx__interest_note(*watcher, wanted);
     } else if (code == PLX_ERR_NOSUPPORT && !backend->is_level_on_file) {
-        if (stale && stale->flags & PLX__OUTSIDE)
+        if (stale && stale->flags & PLX__OUTSIDE && is_same_file(stale))
             return PLX_ERR_EXISTS;
         return take_outside(context, watcher);
     }

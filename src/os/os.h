@@ -25,6 +25,9 @@ static inline bool plx__os_is_number(plx_socket fd)
 
 bool plx__os_is_open(plx_socket fd);
 
+/* A number that tells one file from another, with rare mistakes; 0 if it is not open. */
+uint32_t plx__os_file_identity(plx_socket fd);
+
 /* Closes a descriptor. It is gone whatever is returned. */
 int plx__os_close(plx_socket fd);
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +51,16 @@ int plx__os_error(void)
 bool plx__os_is_open(plx_socket fd)
 {
     return fcntl(fd, F_GETFD) >= 0;
+}
+
+uint32_t plx__os_file_identity(plx_socket fd)
+{
+    struct stat file;
+    if (fstat(fd, &file) < 0)
+        return 0;
+    uint64_t mix =
+        ((uint64_t)file.st_dev << 32 ^ (uint64_t)file.st_ino) * UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(mix >> 32) | 1;
 }
 
 int plx__os_close(plx_socket fd)
