@@ -53,11 +53,11 @@ void plx__interest_refuse(struct plx_context *context, struct plx_watcher *watch
     watcher->flags |= PLX__LOST;
     if (watcher->flags & PLX__WIDE)
         plx__ready_leave(context, watcher); /* the error is all that it has to report */
-    if (!(watcher->flags & PLX__REFUSED)) {
-        watcher->flags |= PLX__REFUSED;
-        context->refused_count++;
-        context->own_count++;
-    }
+    if (watcher->flags & (PLX__MUTED | PLX__REFUSED))
+        return; /* silent until modify, errors included; or due already */
+    watcher->flags |= PLX__REFUSED;
+    context->refused_count++;
+    context->own_count++;
     plx__touch(context, watcher);
 }
 

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.c: how much a watched descriptor weighs, at every number of them, and what never
+ * allocates.
+ */
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "desk.h"
+
+#define WATCHERS DESCRIPTORS
+#define BYTES    64
+
+/* --- Bytes, as malloc sees them --- */
+
+static size_t malloced(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Descriptors of which the next is `stride` further on; as many as there may be. */
+static void open_descriptors(struct desk *desk, int stride)
+{
+    int limit = desk_raise_limit(stride * WATCHERS + 64);
+    int number = desk_event(desk, false);
+    while (desk->descriptor_count < WATCHERS && (number += stride) < limit) {
+        int fd = eventfd(0, EFD_CLOEXEC);
+        CHECK(fd >= 0);
+        if (fd != number) {
+            CHECK(dup3(fd, number, O_CLOEXEC) == number);
+            close(fd);
+        }
+        desk_keep(desk, number);
+    }
+}
+
+/* All watchers together, at the number where one of them weighs most. */
+struct weight {
+    size_t bytes;
+    int at;
+};
+
+static void weigh(const struct desk *desk)
+{
+    struct weight weight = {0, 1};
+    size_t base = malloced();
+    for (int i = 0; i < desk->descriptor_count; i++) {
+        plx_handle handle = plx_fd(desk->descriptors[i]);
+        CHECK_OK(plx_context_add(desk->context, handle, PLX_READ, NULL, NULL));
+        size_t used = malloced() - base;
+        size_t number = (size_t)i + 1;
+        if (used * (size_t)weight.at > weight.bytes * number)
+            weight = (struct weight){used, i + 1};
+        if (used > BYTES * number)
+            check_failed(__FILE__, __LINE__, "%zu watchers weigh %zu bytes, %.1f each", number,
+                         used, (double)used / (double)number);
+    }
+    size_t all = malloced() - base;
+    printf("# %d watchers weigh %.1f bytes each; at most %.1f, at %d\n", desk->descriptor_count,
+           (double)all / desk->descriptor_count, (double)weight.bytes / weight.at, weight.at);
+}
+
+static void weigh_watchers(struct desk *desk, int stride)
+{
+    if (desk_odd_build())
+        check_skip(desk_odd_build());
+    plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
+    options.backend = desk->backend;
+    desk_need_descriptors(WATCHERS + 64);
+    open_descriptors(desk, stride);
+    CHECK_OK(plx_context_create(&desk->context, &options));
+    weigh(desk);
+    desk_close(desk);
+}
+
+static void dense_numbers(struct desk *desk)
+{
+    weigh_watchers(desk, 1);
+}
+
+/* As a server has that opens a second descriptor, or a proxy. */
+static void every_second_number(struct desk *desk)
+{
+    weigh_watchers(desk, 2);
+}
+
+/* --- Allocations, as the context's allocator sees them --- */
+
+#define MANY 1500
+
+#define ALLOCATES_NOTHING(desk, operation)                                                         \
+    do {                                                                                           \
+        size_t allocations_before = (desk)->memory.allocations;                                    \
+        operation;                                                                                 \
+        CHECK_EQUAL((desk)->memory.allocations - allocations_before, 0);                           \
+    } while (0)
+
+static plx_watcher *watchers[MANY];
+
+static void open_many(struct desk *desk, bool are_ready)
+{
+    desk_need_descriptors(MANY + 64);
+    for (int i = 0; i < MANY; i++)
+        desk_event(desk, are_ready);
+}
+
+static void add_all(struct desk *desk, uint32_t events)
+{
+    for (int i = 0; i < MANY; i++)
+        watchers[i] = desk_add(desk, desk->descriptors[i], events);
+}
+
+static void modify_all(uint32_t events)
+{
+    for (int i = 0; i < MANY; i++)
+        CHECK_OK(plx_watcher_modify(watchers[i], events));
+}
+
+static void remove_all(void)
+{
+    for (int i = 0; i < MANY; i++)
+        CHECK_OK(plx_watcher_remove(watchers[i]));
+}
+
+static void wait_modify_remove(struct desk *desk)
+{
+    desk_open(desk, 0);
+    open_many(desk, true);
+    add_all(desk, PLX_READ);
+    ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), MANY));
+    ALLOCATES_NOTHING(desk, modify_all(PLX_READ | PLX_WRITE | PLX_ONESHOT));
+    ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), MANY));
+    ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 0));
+    ALLOCATES_NOTHING(desk, modify_all(PLX_ERROR));
+    ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 0));
+    ALLOCATES_NOTHING(desk, CHECK_OK(plx_context_wake(desk->context)));
+    ALLOCATES_NOTHING(desk, remove_all());
+    ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 0));
+    desk_close(desk);
+}
+
+static void add_after_remove(struct desk *desk)
+{
+    desk_open(desk, 0);
+    open_many(desk, true);
+    add_all(desk, PLX_READ);
+    remove_all();
+    CHECK_EQUAL(desk_look(desk), 0);
+    for (int i = 0; i < 3; i++) {
+        ALLOCATES_NOTHING(desk, add_all(desk, PLX_READ));
+        ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), MANY));
+        ALLOCATES_NOTHING(desk, remove_all());
+        ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 0));
+    }
+    desk_close(desk);
+}
+
+static void add_within_hint(struct desk *desk)
+{
+    open_many(desk, true);
+    desk_open(desk, MANY);
+    ALLOCATES_NOTHING(desk, add_all(desk, PLX_READ));
+    ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), MANY));
+    desk_close(desk);
+}
+
+/* What an add took before it was refused is given back. */
+static void refused_adds(struct desk *desk)
+{
+    desk_open(desk, 0);
+    int event = desk_event(desk, true);
+    int file = desk_file(desk);
+    desk_add(desk, event, PLX_READ);
+    desk_add(desk, file, PLX_READ);
+    for (int i = 0; i < MANY; i++) {
+        int fd = i % 2 ? event : file;
+        ALLOCATES_NOTHING(
+            desk, CHECK_CODE(plx_context_add(desk->context, plx_fd(fd), PLX_READ, NULL, NULL),
+                             PLX_ERR_EXISTS));
+    }
+    desk_close(desk);
+}
+
+/* The kernel queue is made anew because it goes on reporting a descriptor that is closed. */
+static void ghost(struct desk *desk)
+{
+    desk_open(desk, 0);
+    int fd = dup(desk_event(desk, true));
+    plx_watcher *watcher = desk_add(desk, fd, PLX_READ);
+    desk_add(desk, desk_event(desk, true), PLX_READ);
+    close(fd);
+    CHECK_OK(plx_watcher_remove(watcher));
+    for (int i = 0; i < 3; i++)
+        ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 1));
+    desk_close(desk);
+}
+
+static int get_fd(void *object)
+{
+    return *(int *)object;
+}
+
+static bool has_buffered(void *object)
+{
+    (void)object;
+    return true;
+}
+
+static void add_unusual(struct desk *desk)
+{
+    static const plx_handle_ops ops = {
+        .size = sizeof ops, .get_fd = get_fd, .has_buffered = has_buffered};
+    plx_context *context = desk->context;
+    watchers[0] = desk_add(desk, desk->descriptors[0], PLX_READ);
+    CHECK_OK(plx_context_add(context, plx_custom(&ops, &desk->descriptors[1]), PLX_READ, NULL,
+                             &watchers[1]));
+}
+
+/* Watchers of the larger kind: a file, and a custom handle with a buffer. */
+static void unusual_handles(struct desk *desk)
+{
+    desk_open(desk, 0);
+    desk_file(desk);
+    desk_event(desk, false);
+    add_unusual(desk);
+    for (int i = 0; i < 3; i++) {
+        ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 2));
+        ALLOCATES_NOTHING(desk, CHECK_OK(plx_watcher_remove(watchers[0])));
+        ALLOCATES_NOTHING(desk, CHECK_OK(plx_watcher_remove(watchers[1])));
+        ALLOCATES_NOTHING(desk, CHECK_EQUAL(desk_look(desk), 0));
+        ALLOCATES_NOTHING(desk, add_unusual(desk));
+    }
+    desk_close(desk);
+}
+
+static const struct cost_case cases[] = {
+    {"dense_numbers", dense_numbers, false},
+    {"every_second_number", every_second_number, false},
+    {"wait_modify_remove", wait_modify_remove, false},
+    {"add_after_remove", add_after_remove, false},
+    {"add_within_hint", add_within_hint, false},
+    {"refused_adds", refused_adds, false},
+    {"ghost", ghost, true},
+    {"unusual_handles", unusual_handles, false},
+};
+
+int main(void)
+{
+    return desk_run_cases(cases, COUNT_OF(cases));
+}

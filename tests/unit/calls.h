@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * calls.h: a kernel that counts, that refuses when told to, and that can be an older one. It stands
+ * beneath both backends, in their tables of system calls.
+ */
+#ifndef UNIT_CALLS_H
+#define UNIT_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pollux/time.h>
+
+struct calls {
+    uint32_t total;    /* refused ones included */
+    uint32_t refuse;   /* 1: the next call; 2: the one after it; 0: none. Never a close */
+    int cause;         /* errno of a refusal */
+    int no_exact_wait; /* errno of every epoll_pwait2(), or 0 */
+
+    /* Waits sleep not at all, but end at once with nothing. */
+    bool is_hasty;
+    plx_duration slept; /* what the last wait was told, in nanoseconds; PLX_FOREVER without limit */
+};
+
+extern struct calls calls;
+
+/* Puts it beneath the backends, and sets all counts to zero. */
+void calls_open(void);
+
+/* Gives the real kernel back. */
+void calls_close(void);
+
+/* Calls since the last time. */
+uint32_t calls_taken(void);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spy.c: see spy.h.
+ */
+#include "spy.h"
+
+#include "require.h"
+
+struct spy spy;
+
+static uint32_t *held_of(const struct plx__target *target)
+{
+    REQUIRE(target->fd < SPY_DESCRIPTORS);
+    return &spy.held[target->fd];
+}
+
+static void enter(void)
+{
+    REQUIRE(!spy.is_inside);
+    spy.is_inside = true;
+}
+
+static void leave(void)
+{
+    spy.is_inside = false;
+}
+
+static int spy_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
+{
+    REQUIRE(!(want & ~(PLX__DATA_EVENTS | PLX__MODES)));
+    enter();
+    int code = spy.real->add(queue, target, want);
+    leave();
+    if (code >= 0)
+        *held_of(target) = want;
+    return code;
+}
+
+/* Clause B1. The one reason to arm again what the kernel has already is an edge. */
+static int spy_modify(struct plx__queue *queue, struct plx__target *target, uint32_t was,
+                      uint32_t want)
+{
+    spy.changes++;
+    REQUIRE(!(want & ~(PLX__DATA_EVENTS | PLX__MODES)));
+    REQUIRE(was == *held_of(target));
+    if (want == was && !(want & PLX_EDGE))
+        ck_abort_msg("a change from %#x to %#x is none", (unsigned)was, (unsigned)want);
+    enter();
+    int code = spy.real->modify(queue, target, was, want);
+    leave();
+    if (code >= 0)
+        *held_of(target) = want;
+    return code;
+}
+
+static bool spy_remove(struct plx__queue *queue, struct plx__target *target)
+{
+    enter();
+    bool is_known = spy.real->remove(queue, target);
+    leave();
+    return is_known;
+}
+
+static int spy_holds(struct plx__queue *queue, struct plx__target *target)
+{
+    enter();
+    int held = spy.real->holds(queue, target);
+    leave();
+    return held;
+}
+
+/* Clause B11: what the kernel holds after a record. */
+static void note(const struct plx__record *record)
+{
+    const struct plx_watcher *watcher = plx__watcher_at(spy.context, record->token.number);
+    if (watcher->target.slot.generation != record->token.generation)
+        return; /* stale, or a wake */
+    uint32_t *held = held_of(&watcher->target);
+    if (*held & PLX_ONESHOT || record->events & PLX__GONE)
+        *held = PLX__SILENT;
+}
+
+static int spy_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
+                    plx_duration timeout)
+{
+    enter();
+    int count = spy.real->wait(queue, records, capacity, timeout);
+    leave();
+    for (int i = 0; i < count; i++)
+        note(&records[i]);
+    return count;
+}
+
+/* Puts the spy between a new context and its backend. */
+static void spy_open(struct plx_context *context)
+{
+    spy = (struct spy){.real = context->backend, .front = *context->backend, .context = context};
+    spy.front.add = spy_add;
+    spy.front.modify = spy_modify;
+    spy.front.remove = spy_remove;
+    spy.front.holds = spy_holds;
+    spy.front.wait = spy_wait;
+    context->backend = &spy.front;
+}
+
+plx_context *spy_context(plx_backend backend)
+{
+    plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
+    plx_context *context;
+    options.backend = backend;
+    REQUIRE(plx_context_create(&context, &options) == PLX_OK);
+    spy_open(context);
+    return context;
+}

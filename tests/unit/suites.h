@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suites.h: the suites, one for each file test_*.c.
+ */
+#ifndef UNIT_SUITES_H
+#define UNIT_SUITES_H
+
+#include <check.h>
+
+Suite *alloc_suite(void);
+Suite *backend_suite(void);
+Suite *descriptor_map_suite(void);
+Suite *duration_suite(void);
+Suite *error_suite(void);
+Suite *guard_suite(void);
+Suite *normalise_suite(void);
+Suite *queue_suite(void);
+Suite *ring_suite(void);
+Suite *slot_table_suite(void);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_slot_table.c: numbers, addresses, and tokens that go stale.
+ */
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pollux/error.h>
+
+#include "memory.h"
+#include "require.h"
+#include "src/base/slot_table.h"
+#include "suites.h"
+
+enum { MANY = 1000 };
+
+struct thin {
+    struct plx__slot slot;
+    unsigned char body[24];
+};
+
+struct wide {
+    struct plx__slot slot;
+    unsigned char body[72];
+};
+
+struct fixture {
+    struct memory memory;
+    struct plx__slot_table table;
+    int owner; /* its address is what slots find their owner by */
+};
+
+static void fixture_open(struct fixture *fixture)
+{
+    memory_open(&fixture->memory);
+    plx__slots_open(&fixture->table, &fixture->memory.allocator, &fixture->owner,
+                    sizeof(struct thin), sizeof(struct wide));
+}
+
+static void fixture_close(struct fixture *fixture)
+{
+    plx__slots_close(&fixture->table);
+    memory_close(&fixture->memory);
+}
+
+static struct plx__slot *take(struct fixture *fixture, enum plx__slot_class kind)
+{
+    struct plx__slot *slot = plx__slots_take(&fixture->table, kind);
+    REQUIRE(slot != NULL);
+    return slot;
+}
+
+static bool is_fresh(const struct plx__token *token, struct fixture *fixture)
+{
+    const struct plx__slot *slot = plx__slots_at(fixture->table.slabs, token->number);
+    return slot->generation == token->generation;
+}
+
+static int by_number(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+START_TEST(a_table_that_was_never_used_holds_nothing)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    ck_assert_uint_eq(fixture.memory.requests, 0);
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(numbers_lead_to_addresses_that_never_move)
+{
+    struct fixture fixture;
+    struct plx__slot *slots[MANY];
+    uint32_t numbers[MANY];
+    fixture_open(&fixture);
+    for (size_t i = 0; i < MANY; i++) {
+        slots[i] = take(&fixture, i % 3 == 0 ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
+        numbers[i] = plx__slot_number(slots[i]);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        REQUIRE(plx__slots_at(fixture.table.slabs, numbers[i]) == slots[i]);
+        REQUIRE(numbers[i] < PLX__SLOT_NONE);
+    }
+    qsort(numbers, MANY, sizeof numbers[0], by_number);
+    for (size_t i = 1; i < MANY; i++)
+        REQUIRE(numbers[i - 1] != numbers[i]);
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(a_slot_finds_its_owner)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    for (size_t i = 0; i < MANY; i++) {
+        struct plx__slot *slot = take(&fixture, i % 2 ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
+        REQUIRE(plx__slot_slab(slot)->owner == &fixture.owner);
+    }
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(objects_are_zeroed_and_do_not_overlap)
+{
+    struct fixture fixture;
+    struct wide *objects[MANY];
+    fixture_open(&fixture);
+    for (size_t i = 0; i < MANY; i++) {
+        objects[i] = (struct wide *)take(&fixture, PLX__SLOT_WIDE);
+        REQUIRE((uintptr_t)objects[i] % alignof(void *) == 0);
+        for (size_t j = 0; j < sizeof objects[i]->body; j++)
+            REQUIRE(objects[i]->body[j] == 0);
+        memset(objects[i]->body, (int)(i % 251 + 1), sizeof objects[i]->body);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        for (size_t j = 0; j < sizeof objects[i]->body; j++)
+            REQUIRE(objects[i]->body[j] == i % 251 + 1);
+    }
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(a_slot_that_comes_back_is_zeroed_again)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    struct thin *first = (struct thin *)take(&fixture, PLX__SLOT_THIN);
+    memset(first->body, 0xAA, sizeof first->body);
+    plx__slot_retire(&first->slot);
+    plx__slots_put(&fixture.table, PLX__SLOT_THIN, &first->slot);
+    struct thin *again = (struct thin *)take(&fixture, PLX__SLOT_THIN);
+    REQUIRE(again == first);
+    for (size_t i = 0; i < sizeof again->body; i++)
+        REQUIRE(again->body[i] == 0);
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(retiring_makes_the_token_stale_at_once)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    struct plx__slot *slot = take(&fixture, PLX__SLOT_THIN);
+    struct plx__token token = plx__slot_token(slot);
+    ck_assert(is_fresh(&token, &fixture));
+    plx__slot_retire(slot);
+    ck_assert(!is_fresh(&token, &fixture));
+    plx__slots_put(&fixture.table, PLX__SLOT_THIN, slot);
+    ck_assert(!is_fresh(&token, &fixture));
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(the_next_object_in_a_slot_has_another_token)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    struct plx__slot *slot = take(&fixture, PLX__SLOT_WIDE);
+    struct plx__token old = plx__slot_token(slot);
+    plx__slot_retire(slot);
+    plx__slots_put(&fixture.table, PLX__SLOT_WIDE, slot);
+    ck_assert_ptr_eq(take(&fixture, PLX__SLOT_WIDE), slot);
+    struct plx__token fresh = plx__slot_token(slot);
+    ck_assert_uint_eq(fresh.number, old.number);
+    ck_assert_uint_ne(fresh.generation, old.generation);
+    ck_assert(is_fresh(&fresh, &fixture));
+    ck_assert(!is_fresh(&old, &fixture));
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(generations_wrap_past_zero_and_say_so)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    struct plx__slot *slot = take(&fixture, PLX__SLOT_THIN);
+    ck_assert_uint_eq(slot->generation, 1);
+    ck_assert(!plx__slot_retire(slot));
+    ck_assert_uint_eq(slot->generation, 2);
+    slot->generation = PLX__GENERATION_MAX - 1;
+    ck_assert(!plx__slot_retire(slot));
+    ck_assert_uint_eq(slot->generation, PLX__GENERATION_MAX);
+    ck_assert(plx__slot_retire(slot));
+    ck_assert_uint_eq(slot->generation, 1);
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* Backends use a token of zeroes for what is no watcher; looking it up is safe, and it is stale. */
+START_TEST(a_token_of_zeroes_is_stale_everywhere)
+{
+    struct fixture fixture;
+    const struct plx__token zeroes = {0, 0};
+    fixture_open(&fixture);
+    for (size_t i = 0; i < MANY; i++) {
+        struct plx__slot *slot = take(&fixture, i % 2 ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
+        REQUIRE(plx__slot_number(slot) != 0);
+        REQUIRE(slot->generation != 0);
+        REQUIRE(!is_fresh(&zeroes, &fixture));
+    }
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(a_fresh_slab_is_handed_out_from_front_to_back)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    uintptr_t previous = (uintptr_t)take(&fixture, PLX__SLOT_THIN);
+    while (fixture.table.free_count[PLX__SLOT_THIN] > 0) {
+        uintptr_t next = (uintptr_t)take(&fixture, PLX__SLOT_THIN);
+        ck_assert_uint_eq(next - previous, fixture.table.stride[PLX__SLOT_THIN]);
+        previous = next;
+    }
+    ck_assert_uint_eq(fixture.table.slab_count, 1);
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(the_last_to_come_back_goes_out_first)
+{
+    struct fixture fixture;
+    struct plx__slot *slots[4];
+    fixture_open(&fixture);
+    for (size_t i = 0; i < 4; i++)
+        slots[i] = take(&fixture, PLX__SLOT_THIN);
+    for (size_t i = 0; i < 4; i++) {
+        plx__slot_retire(slots[i]);
+        plx__slots_put(&fixture.table, PLX__SLOT_THIN, slots[i]);
+    }
+    for (size_t i = 4; i-- > 0;)
+        ck_assert_ptr_eq(take(&fixture, PLX__SLOT_THIN), slots[i]);
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* A slot of one size must never come back as one of the other. */
+START_TEST(classes_do_not_mix)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    for (size_t round = 0; round < MANY; round++) {
+        enum plx__slot_class kind = round % 2 ? PLX__SLOT_WIDE : PLX__SLOT_THIN;
+        struct plx__slot *slot = take(&fixture, kind);
+        ck_assert_uint_eq(plx__slot_slab(slot)->stride, fixture.table.stride[kind]);
+        if (round % 3 == 0) {
+            plx__slot_retire(slot);
+            plx__slots_put(&fixture.table, kind, slot);
+        }
+    }
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* Offsets have eight bits. Objects of a kilobyte fill a slab long before its 64 slots. */
+START_TEST(large_objects_get_smaller_slabs)
+{
+    struct memory memory;
+    struct plx__slot_table table;
+    memory_open(&memory);
+    plx__slots_open(&table, &memory.allocator, NULL, 1000, sizeof(struct wide));
+    for (size_t i = 0; i < 100; i++) {
+        struct plx__slot *slot = plx__slots_take(&table, PLX__SLOT_THIN);
+        ck_assert_ptr_nonnull(slot);
+        ck_assert_ptr_eq(plx__slots_at(table.slabs, plx__slot_number(slot)), slot);
+        memset(slot + 1, 0xAA, 1000 - sizeof *slot);
+    }
+    ck_assert_uint_ge(table.slab_count, 25);
+    plx__slots_close(&table);
+    memory_close(&memory);
+}
+END_TEST
+
+START_TEST(what_was_reserved_needs_no_memory)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, MANY), PLX_OK);
+    uint32_t requests = fixture.memory.requests;
+    for (size_t i = 0; i < MANY; i++)
+        take(&fixture, PLX__SLOT_THIN);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, 0), PLX_OK);
+    ck_assert_uint_eq(fixture.memory.requests, requests);
+    fixture_close(&fixture);
+}
+END_TEST
+
+static void take_all_free(struct fixture *fixture)
+{
+    while (fixture->table.free_count[PLX__SLOT_THIN] > 0)
+        take(fixture, PLX__SLOT_THIN);
+}
+
+/* Growing takes up to two requests: a longer table of slabs, and a slab. */
+START_TEST(without_memory_nothing_changes)
+{
+    for (uint32_t refused = 1; refused <= 2; refused++) {
+        struct fixture fixture;
+        fixture_open(&fixture);
+        struct plx__slot *held = take(&fixture, PLX__SLOT_THIN);
+        do {
+            take_all_free(&fixture);
+            ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_WIDE, 1), PLX_OK);
+            struct plx__slot_table before = fixture.table;
+            struct plx__token token = plx__slot_token(held);
+            fixture.memory.refuse = refused;
+            struct plx__slot *slot = plx__slots_take(&fixture.table, PLX__SLOT_THIN);
+            if (slot)
+                continue; /* the table of slabs was long enough: one request less */
+            ck_assert_uint_eq(fixture.table.slab_count, before.slab_count);
+            ck_assert_mem_eq(fixture.table.free_count, before.free_count, sizeof before.free_count);
+            ck_assert_mem_eq(fixture.table.free_first, before.free_first, sizeof before.free_first);
+            ck_assert(is_fresh(&token, &fixture));
+            take(&fixture, PLX__SLOT_THIN);
+        } while (fixture.table.slab_count < 40);
+        fixture.memory.refuse = 0;
+        fixture_close(&fixture);
+    }
+}
+END_TEST
+
+START_TEST(a_reserve_that_fails_keeps_what_it_got)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    fixture.memory.refuse = 5;
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, MANY), PLX_ERR_NOMEM);
+    ck_assert_uint_lt(fixture.table.free_count[PLX__SLOT_THIN], MANY);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, MANY), PLX_OK);
+    ck_assert_uint_ge(fixture.table.free_count[PLX__SLOT_THIN], MANY);
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(the_last_slab_is_the_limit)
+{
+    struct memory memory;
+    struct plx__slot_table table;
+    memory_open(&memory);
+    plx__slots_open(&table, &memory.allocator, NULL, sizeof(struct plx__slot), sizeof(struct wide));
+    ck_assert_int_eq(plx__slots_reserve(&table, PLX__SLOT_THIN, PLX__SLOT_NONE), PLX_ERR_NOMEM);
+    ck_assert_uint_eq(table.slab_count, PLX__SLAB_MAX);
+
+    uint32_t last = table.slabs[PLX__SLAB_MAX - 1]->number;
+    ck_assert_uint_eq(last, PLX__SLAB_MAX - 1);
+    ck_assert_ptr_null(plx__slots_take(&table, PLX__SLOT_WIDE)); /* no slab is left for it */
+    struct plx__slot *slot = plx__slots_take(&table, PLX__SLOT_THIN);
+    ck_assert_ptr_nonnull(slot);
+    ck_assert_uint_eq(plx__slot_slab(slot)->number, last);
+    ck_assert_uint_lt(plx__slot_number(slot), PLX__SLOT_NONE);
+    ck_assert_ptr_eq(plx__slots_at(table.slabs, plx__slot_number(slot)), slot);
+    plx__slots_close(&table);
+    memory_close(&memory);
+}
+END_TEST
+
+Suite *slot_table_suite(void)
+{
+    Suite *suite = suite_create("slot_table");
+    TCase *tests = tcase_create("slot_table");
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, a_table_that_was_never_used_holds_nothing);
+    tcase_add_test(tests, numbers_lead_to_addresses_that_never_move);
+    tcase_add_test(tests, a_slot_finds_its_owner);
+    tcase_add_test(tests, objects_are_zeroed_and_do_not_overlap);
+    tcase_add_test(tests, a_slot_that_comes_back_is_zeroed_again);
+    tcase_add_test(tests, retiring_makes_the_token_stale_at_once);
+    tcase_add_test(tests, the_next_object_in_a_slot_has_another_token);
+    tcase_add_test(tests, generations_wrap_past_zero_and_say_so);
+    tcase_add_test(tests, a_token_of_zeroes_is_stale_everywhere);
+    tcase_add_test(tests, a_fresh_slab_is_handed_out_from_front_to_back);
+    tcase_add_test(tests, the_last_to_come_back_goes_out_first);
+    tcase_add_test(tests, classes_do_not_mix);
+    tcase_add_test(tests, large_objects_get_smaller_slabs);
+    tcase_add_test(tests, what_was_reserved_needs_no_memory);
+    tcase_add_test(tests, without_memory_nothing_changes);
+    tcase_add_test(tests, a_reserve_that_fails_keeps_what_it_got);
+    tcase_add_test(tests, the_last_slab_is_the_limit);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
