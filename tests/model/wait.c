@@ -189,6 +189,15 @@ static void check_retired(struct run *run)
     run->model.retired_count = 0;
 }
 
+/* A wait that reports nothing sleeps: few things wake it in between, and each only once. */
+static void check_sleep(const struct run *run, const struct wait *wait)
+{
+    unsigned most = 16 + (unsigned)run->model.count;
+    if (wait->count == 0 && wait->faults.waits > most)
+        journal_fail("the wait spins: it asked the kernel %u times for nothing",
+                     wait->faults.waits);
+}
+
 static void check_time(const struct run *run, const struct wait *wait)
 {
     if (wait->count == 0 && !run->model.is_woken && wait->elapsed < wait->timeout)
@@ -207,6 +216,7 @@ static void check_reports(struct run *run, struct wait *wait)
             check_missing(run, wait, i);
     }
     check_count(run, wait);
+    check_sleep(run, wait);
     check_time(run, wait);
     check_questions(run, wait);
     settle(run, wait);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "injector.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "backends/epoll.h"
+#include "backends/poll.h"
+#include "check.h"
+
+static struct trial *trial;
+static bool has_no_wipe;
+static void (*sleep_handler)(void *);
+static void *sleep_argument;
+
+/* Something was ready before the call that is to sleep: it does not sleep then. */
+static bool is_ready;
+
+/* A signal handler that interrupts every sleep for ever would end no wait at all. */
+#define LONGEST_ROW 3
+
+static const struct rule *rule_at(enum point point, int ordinal)
+{
+    const struct fault *fault = &trial->fault;
+    if (trial->seen == fault->number) {
+        trial->is_reached = true;
+        const struct rule *rule = rule_variant(trial->call, point, ordinal, fault->variant);
+        trial->is_variant = rule != NULL;
+        return rule && rule->error == EINTR && is_ready ? NULL : rule;
+    }
+    if (!fault->is_lasting || !trial->hit || trial->hit->point != point ||
+        trial->hit_count == LONGEST_ROW)
+        return NULL;
+    return rule_find(trial->call, point, ordinal, trial->hit->error);
+}
+
+/* Has this one to fail? The rule, or NULL. */
+static const struct rule *hit(enum point point)
+{
+    if (trial->call == CALL_NONE || (point == POINT_ALLOCATE) != trial->fault.of_memory)
+        return NULL;
+    trial->seen++;
+    const struct rule *rule = rule_at(point, ++trial->ordinals[point]);
+    if (!rule)
+        return NULL;
+    trial->hit = rule;
+    trial->hit_count++;
+    trial->failures++;
+    trial->is_used[rule_number(rule)] = true;
+    return rule;
+}
+
+static int fail(const struct rule *rule)
+{
+    errno = rule->error;
+    return -1;
+}
+
+/* --- Memory --- */
+
+static void *resize(void *state, void *block, size_t old_size, size_t new_size)
+{
+    struct memory *memory = state;
+    if (new_size > old_size && hit(POINT_ALLOCATE))
+        return NULL;
+    void *moved = NULL;
+    if (new_size > 0) {
+        moved = malloc(new_size);
+        if (!moved)
+            abort();
+        memset(moved, 0xA5, new_size);
+        if (block)
+            memcpy(moved, block, old_size < new_size ? old_size : new_size);
+    }
+    free(block);
+    memory->bytes += new_size - old_size;
+    memory->blocks += (size_t)(new_size > 0) - (size_t)(block != NULL);
+    return moved;
+}
+
+plx_allocator injector_allocator(struct memory *memory)
+{
+    return (plx_allocator){resize, memory};
+}
+
+/* --- The fork guard, which has no table: the linker puts these in the place of libc's --- */
+
+void *__real_mmap(void *address, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t size, int access, int flags, int fd, off_t offset);
+int __real_madvise(void *address, size_t size, int advice);
+int __wrap_madvise(void *address, size_t size, int advice);
+int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+static const struct rule *hit_if_trial(enum point point)
+{
+    return trial ? hit(point) : NULL;
+}
+
+void *__wrap_mmap(void *address, size_t size, int access, int flags, int fd, off_t offset)
+{
+    const struct rule *rule = hit_if_trial(POINT_MMAP);
+    if (!rule)
+        return __real_mmap(address, size, access, flags, fd, offset);
+    errno = rule->error;
+    return MAP_FAILED;
+}
+
+int __wrap_madvise(void *address, size_t size, int advice)
+{
+    const struct rule *rule = hit_if_trial(POINT_MADVISE);
+    if (rule)
+        return fail(rule);
+    if (!has_no_wipe)
+        return __real_madvise(address, size, advice);
+    errno = EINVAL;
+    return -1;
+}
+
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    const struct rule *rule = hit_if_trial(POINT_ATFORK);
+    return rule ? rule->error : __real_pthread_atfork(prepare, parent, child);
+}
+
+void injector_forget_wipe(void)
+{
+    has_no_wipe = true;
+}
+
+/* Whatever close() answers, the descriptor is gone. */
+int __wrap_close(int fd)
+{
+    const struct rule *rule = hit_if_trial(POINT_CLOSE);
+    int result = __real_close(fd);
+    return rule ? fail(rule) : result;
+}
+
+/* --- What both backends call --- */
+
+void injector_on_sleep(void (*handler)(void *), void *argument)
+{
+    sleep_handler = handler;
+    sleep_argument = argument;
+}
+
+/* A handler that makes something ready has interrupted the sleep all the same. */
+static void before_sleep(struct pollfd *entries, nfds_t count)
+{
+    void (*handler)(void *) = sleep_handler;
+    is_ready = poll(entries, count, 0) > 0;
+    sleep_handler = NULL;
+    if (handler)
+        handler(sleep_argument);
+}
+
+static const struct rule *hit_sleep(enum point point)
+{
+    const struct rule *rule = hit(point);
+    is_ready = false;
+    return rule;
+}
+
+static int failing_eventfd(unsigned int value, int flags)
+{
+    const struct rule *rule = hit(POINT_EVENTFD);
+    return rule ? fail(rule) : eventfd(value, flags);
+}
+
+/* EAGAIN: somebody has emptied it. */
+static ssize_t failing_read(int fd, void *bytes, size_t size)
+{
+    const struct rule *rule = hit(POINT_READ);
+    ssize_t count = read(fd, bytes, size);
+    return rule ? fail(rule) : count;
+}
+
+/* EAGAIN: it is full, and so readable. */
+static ssize_t failing_write(int fd, const void *bytes, size_t size)
+{
+    const struct rule *rule = hit(POINT_WRITE);
+    ssize_t count = write(fd, bytes, size);
+    return rule ? fail(rule) : count;
+}
+
+static int failing_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout,
+                         const sigset_t *mask)
+{
+    bool is_look = timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+    if (!is_look)
+        before_sleep(entries, count);
+    const struct rule *rule = hit_sleep(is_look ? POINT_PPOLL_LOOK : POINT_PPOLL);
+    return rule ? fail(rule) : ppoll(entries, count, timeout, mask);
+}
+
+/* --- epoll --- */
+
+static int failing_create(int flags)
+{
+    const struct rule *rule = hit(POINT_EPOLL_CREATE);
+    return rule ? fail(rule) : epoll_create1(flags);
+}
+
+/*
+ * The kernel looks whether it has the descriptor before it looks for room, so only what would have
+ * been added can be refused. A token of zeroes is no watcher's.
+ */
+static int failing_control_add(int queue, int fd, struct epoll_event *event)
+{
+    if (epoll_ctl(queue, EPOLL_CTL_ADD, fd, event) < 0)
+        return -1;
+    const struct rule *rule = hit(event->data.u64 == 0 ? POINT_CONTROL_OWN : POINT_CONTROL_ADD);
+    if (!rule)
+        return 0;
+    epoll_ctl(queue, EPOLL_CTL_DEL, fd, event);
+    if (rule->code == REPORTED)
+        trial->refused[trial->refused_count++] = fd;
+    return fail(rule);
+}
+
+/* All but a want of memory says that the kernel does not have it. */
+static int failing_control_mod(int queue, int fd, struct epoll_event *event)
+{
+    const struct rule *rule = hit(POINT_CONTROL_MOD);
+    if (!rule)
+        return epoll_ctl(queue, EPOLL_CTL_MOD, fd, event);
+    if (rule->code == REPORTED) {
+        epoll_ctl(queue, EPOLL_CTL_DEL, fd, event);
+        trial->refused[trial->refused_count++] = fd;
+    }
+    return fail(rule);
+}
+
+static int failing_control_del(int queue, int fd, struct epoll_event *event)
+{
+    const struct rule *rule = hit(POINT_CONTROL_DEL);
+    int result = epoll_ctl(queue, EPOLL_CTL_DEL, fd, event);
+    return rule ? fail(rule) : result;
+}
+
+static int failing_control(int queue, int operation, int fd, struct epoll_event *event)
+{
+    CHECK(trial->refused_count < REFUSED_MAX);
+    switch (operation) {
+    case EPOLL_CTL_ADD:
+        return failing_control_add(queue, fd, event);
+    case EPOLL_CTL_MOD:
+        return failing_control_mod(queue, fd, event);
+    default:
+        return failing_control_del(queue, fd, event);
+    }
+}
+
+static void before_epoll_sleep(int queue)
+{
+    struct pollfd entry = {.fd = queue, .events = POLLIN};
+    before_sleep(&entry, 1);
+}
+
+static int failing_wait(int queue, struct epoll_event *events, int capacity, int milliseconds)
+{
+    if (milliseconds != 0)
+        before_epoll_sleep(queue);
+    const struct rule *rule = hit_sleep(milliseconds == 0 ? POINT_EPOLL_LOOK : POINT_EPOLL_WAIT);
+    return rule ? fail(rule) : epoll_wait(queue, events, capacity, milliseconds);
+}
+
+/* The backend's own: libc may have none. */
+static int (*wait_exactly)(int queue, struct epoll_event *events, int capacity,
+                           const struct timespec *timeout, const sigset_t *mask);
+
+static int failing_wait_exactly(int queue, struct epoll_event *events, int capacity,
+                                const struct timespec *timeout, const sigset_t *mask)
+{
+    before_epoll_sleep(queue);
+    const struct rule *rule = hit_sleep(POINT_EPOLL_PWAIT2);
+    return rule ? fail(rule) : wait_exactly(queue, events, capacity, timeout, mask);
+}
+
+void injector_open(struct trial *opened)
+{
+    trial = opened;
+    wait_exactly = plx__epoll_calls.wait_exactly;
+    plx__epoll_calls = (struct plx__epoll_calls){
+        .create = failing_create,
+        .control = failing_control,
+        .wait = failing_wait,
+        .wait_exactly = failing_wait_exactly,
+        .eventfd = failing_eventfd,
+        .read = failing_read,
+        .write = failing_write,
+        .close = close,
+    };
+    plx__poll_calls = (struct plx__poll_calls){
+        .wait = failing_ppoll,
+        .eventfd = failing_eventfd,
+        .read = failing_read,
+        .write = failing_write,
+        .close = close,
+    };
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rules.c: which kernel call can fail in which public call, with which errno, and what the caller
+ * has to be told. What is not in the table does not happen: a kernel says EPERM to an epoll_ctl()
+ * of a file and to nothing else, and EINTR only to who sleeps.
+ */
+#include "fault.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#define NTH_RULE(nth, call, point, error, code)                                                    \
+    {                                                                                              \
+        CALL_##call, POINT_##point, nth, error, code                                               \
+    }
+#define RULE(call, point, error, code) NTH_RULE(0, call, point, error, code)
+
+/* A fresh kernel queue: at create, in a wait that gets rid of a ghost, and after fork. */
+#define FRESH_QUEUE(nth, call)                                                                     \
+    NTH_RULE(nth, call, EPOLL_CREATE, EMFILE, PLX_ERR_TOOBIG),                                     \
+        NTH_RULE(nth, call, EPOLL_CREATE, ENFILE, PLX_ERR_TOOBIG),                                 \
+        NTH_RULE(nth, call, EPOLL_CREATE, ENOMEM, PLX_ERR_NOMEM),                                  \
+        RULE(call, CONTROL_OWN, ENOMEM, PLX_ERR_NOMEM),                                            \
+        RULE(call, CONTROL_OWN, ENOSPC, PLX_ERR_SYSTEM)
+
+#define FRESH_WAKE(call)                                                                           \
+    RULE(call, EVENTFD, EMFILE, PLX_ERR_TOOBIG), RULE(call, EVENTFD, ENFILE, PLX_ERR_TOOBIG),      \
+        RULE(call, EVENTFD, ENOMEM, PLX_ERR_NOMEM), RULE(call, EVENTFD, ENODEV, PLX_ERR_SYSTEM)
+
+/* The watchers of an old queue enter the fresh one. */
+#define MOVED_WATCHERS(call)                                                                       \
+    RULE(call, CONTROL_ADD, ENOMEM, PLX_ERR_NOMEM),                                                \
+        RULE(call, CONTROL_ADD, ENOSPC, PLX_ERR_SYSTEM), RULE(call, CONTROL_ADD, EBADF, REPORTED)
+
+#define CHANGED_WATCHER(call)                                                                      \
+    RULE(call, CONTROL_MOD, ENOMEM, PLX_ERR_NOMEM), RULE(call, CONTROL_MOD, EBADF, REPORTED),      \
+        RULE(call, CONTROL_MOD, ENOENT, REPORTED), RULE(call, CONTROL_MOD, EPERM, REPORTED)
+
+/* The nested descriptor is raised already, or lowered already. */
+#define RAISED(call)  RULE(call, WRITE, EAGAIN, PLX_OK)
+#define LOWERED(call) RULE(call, READ, EAGAIN, PLX_OK)
+
+/* What is closed is gone, whatever the kernel says, and nobody has to hear of it. */
+#define CLOSED(call) RULE(call, CLOSE, EIO, PLX_OK), RULE(call, CLOSE, EINTR, PLX_OK)
+
+static const struct rule rules[] = {
+    RULE(CREATE, ALLOCATE, 0, PLX_ERR_NOMEM),
+    RULE(CREATE, MMAP, ENOMEM, PLX_ERR_NOMEM),
+    RULE(CREATE, MADVISE, EINVAL, PLX_OK),
+    RULE(CREATE, ATFORK, ENOMEM, PLX_ERR_NOMEM),
+    /* The first epoll_create1() asks whether there is such a thing; who is out of descriptors has
+       not answered that. */
+    NTH_RULE(1, CREATE, EPOLL_CREATE, ENOSYS, PLX_ERR_UNAVAILABLE),
+    NTH_RULE(1, CREATE, EPOLL_CREATE, EPERM, PLX_ERR_UNAVAILABLE),
+    NTH_RULE(1, CREATE, EPOLL_CREATE, EMFILE, PLX_OK),
+    NTH_RULE(1, CREATE, EPOLL_CREATE, ENFILE, PLX_OK),
+    NTH_RULE(1, CREATE, EPOLL_CREATE, ENOMEM, PLX_OK),
+    FRESH_QUEUE(2, CREATE),
+    FRESH_WAKE(CREATE),
+    CLOSED(CREATE),
+
+    RULE(ADD, ALLOCATE, 0, PLX_ERR_NOMEM),
+    RULE(ADD, CONTROL_ADD, ENOMEM, PLX_ERR_NOMEM),
+    RULE(ADD, CONTROL_ADD, ENOSPC, PLX_ERR_SYSTEM),
+    RULE(ADD, CONTROL_ADD, EBADF, PLX_ERR_BADHANDLE),
+    RULE(ADD, CONTROL_MOD, ENOMEM, PLX_ERR_NOMEM), /* of a ghost that is taken over */
+    RULE(ADD, PPOLL_LOOK, ENOMEM, PLX_ERR_NOMEM),
+    RULE(ADD, PPOLL_LOOK, EINTR, PLX_OK),
+    RAISED(ADD),
+
+    CHANGED_WATCHER(MODIFY),
+    RAISED(MODIFY),
+    LOWERED(MODIFY),
+
+    RULE(REMOVE, CONTROL_DEL, EBADF, PLX_OK),
+    RULE(REMOVE, CONTROL_DEL, ENOENT, PLX_OK),
+    LOWERED(REMOVE),
+
+    CHANGED_WATCHER(WAIT),
+    FRESH_QUEUE(0, WAIT),
+    MOVED_WATCHERS(WAIT),
+    RULE(WAIT, CONTROL_DEL, ENOENT, PLX_OK),
+    RULE(WAIT, EPOLL_WAIT, EINTR, PLX_OK),
+    RULE(WAIT, EPOLL_PWAIT2, EINTR, PLX_OK),
+    RULE(WAIT, EPOLL_PWAIT2, ENOSYS, PLX_OK),
+    RULE(WAIT, EPOLL_PWAIT2, EPERM, PLX_OK),
+    RULE(WAIT, PPOLL, EINTR, PLX_OK),
+    RULE(WAIT, PPOLL, ENOMEM, PLX_ERR_NOMEM),
+    RULE(WAIT, PPOLL_LOOK, ENOMEM, PLX_ERR_NOMEM),
+    RAISED(WAIT),
+    LOWERED(WAIT),
+    CLOSED(WAIT),
+
+    RAISED(WAKE),
+
+    FRESH_QUEUE(0, FD),
+    CHANGED_WATCHER(FD),
+    RAISED(FD),
+
+    FRESH_QUEUE(0, AFTER_FORK),
+    FRESH_WAKE(AFTER_FORK),
+    MOVED_WATCHERS(AFTER_FORK),
+    CLOSED(AFTER_FORK),
+
+    RULE(CLOSE, CONTROL_DEL, EBADF, PLX_OK),
+    RULE(CLOSE, CONTROL_DEL, ENOENT, PLX_OK),
+    RULE(CLOSE, CLOSE, EIO, PLX_ERR_SYSTEM),
+    RULE(CLOSE, CLOSE, EINTR, PLX_OK),
+
+    CLOSED(DESTROY),
+};
+
+static_assert(COUNT_OF(rules) <= RULES_MAX, "a trial has a mark for each");
+
+static bool applies(const struct rule *rule, enum call call, enum point point, int ordinal)
+{
+    return rule->call == call && rule->point == point &&
+           (rule->ordinal == 0 || rule->ordinal == ordinal);
+}
+
+const struct rule *rule_variant(enum call call, enum point point, int ordinal, int variant)
+{
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        if (applies(&rules[i], call, point, ordinal) && variant-- == 0)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+const struct rule *rule_find(enum call call, enum point point, int ordinal, int error)
+{
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        if (applies(&rules[i], call, point, ordinal) && rules[i].error == error)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+size_t rule_number(const struct rule *rule)
+{
+    return (size_t)(rule - rules);
+}
+
+int rules_print_unused(const bool *used)
+{
+    int count = 0;
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        if (used[i])
+            continue;
+        printf("# never came to: call %d, point %d, errno %d\n", (int)rules[i].call,
+               (int)rules[i].point, rules[i].error);
+        count++;
+    }
+    return count;
+}
