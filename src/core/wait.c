@@ -156,20 +156,25 @@ static int wait_until(struct plx_context *context, struct plx_watcher **ret_read
 
 /* What this wait has changed itself (a one-shot reported from a buffer) is not to show, nor is a
    ghost. What fails here is tried again by the next wait. */
-PLX__RARE static void leave_nested(struct plx_context *context)
+PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
 {
     plx__interest_flush(context, false);
     if (context->needs_requeue)
         plx__requeue(context, false);
-    /* Before the wake is forgotten: one that comes in between counts for this wait. */
-    plx__nest_leave(context);
+    if (has_failed)
+        plx__nest_update(context);
+    else /* Before the wake is forgotten: one that comes in between counts for this wait. */
+        plx__nest_leave(context);
 }
 
-static void leave(struct plx_context *context)
+static inline void leave(struct plx_context *context, int result)
 {
     if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED)
-        leave_nested(context);
-    atomic_fetch_and(&context->state, (uint32_t)PLX__NESTED);
+        leave_nested(context, result < 0);
+    if (PLX__LIKELY(result >= 0))
+        atomic_fetch_and(&context->state, (uint32_t)PLX__NESTED);
+    else /* it has not told of the wakes that came: they end the next wait */
+        atomic_fetch_and(&context->state, (uint32_t)(PLX__NESTED | PLX__WOKEN));
 }
 
 int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int capacity,
@@ -182,6 +187,6 @@ int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int capacity
     if (atomic_fetch_or(&context->state, PLX__BUSY) & PLX__BUSY)
         return PLX_ERR_BUSY;
     int result = wait_until(context, ret_ready, capacity, timeout);
-    leave(context);
+    leave(context, result);
     return result;
 }
