@@ -170,20 +170,22 @@ static void add_within_hint(struct desk *desk)
     desk_close(desk);
 }
 
-/* What an add took before it was refused is given back. */
+static void refuse_add(struct desk *desk, int fd)
+{
+    CHECK_CODE(plx_context_add(desk->context, plx_fd(fd), PLX_READ, NULL, NULL), PLX_ERR_EXISTS);
+}
+
+/* What an add took before it was refused is given back, and does for the next one. */
 static void refused_adds(struct desk *desk)
 {
     desk_open(desk, 0);
-    int event = desk_event(desk, true);
-    int file = desk_file(desk);
-    desk_add(desk, event, PLX_READ);
-    desk_add(desk, file, PLX_READ);
-    for (int i = 0; i < MANY; i++) {
-        int fd = i % 2 ? event : file;
-        ALLOCATES_NOTHING(
-            desk, CHECK_CODE(plx_context_add(desk->context, plx_fd(fd), PLX_READ, NULL, NULL),
-                             PLX_ERR_EXISTS));
+    int fds[] = {desk_event(desk, true), desk_file(desk)};
+    for (int i = 0; i < 2; i++) {
+        desk_add(desk, fds[i], PLX_READ);
+        refuse_add(desk, fds[i]);
     }
+    for (int i = 0; i < MANY; i++)
+        ALLOCATES_NOTHING(desk, refuse_add(desk, fds[i % 2]));
     desk_close(desk);
 }
 

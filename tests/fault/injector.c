@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* injector.c: failing calls, at the two tables, at the allocator and in the place of libc. */
 #include "injector.h"
 
 #include <errno.h>

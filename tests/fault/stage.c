@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* stage.c: one public call at a time, with what held before and has to hold after a failure. */
 #include "stage.h"
 
 #include <dirent.h>

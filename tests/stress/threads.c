@@ -65,7 +65,7 @@ _Noreturn static void give_up(void)
     _exit(EXIT_FAILURE);
 }
 
-/* The same, with the numbers that explain it. */
+/* A check for any thread, with the numbers that explain it. */
 #define MUST_SAY(condition, ...)                                                                   \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
