@@ -115,6 +115,10 @@ struct plx__backend {
     int (*wait)(struct plx__queue *queue, struct plx__record *records, int capacity,
                 plx_duration timeout);
 
+    /* What a wait would say now of one target with this interest, as facts; nothing is consumed and
+       no state changes. 0 also if it cannot be found out. One system call. */
+    uint32_t (*look)(struct plx__queue *queue, const struct plx__target *target, uint32_t want);
+
     /* Ends the sleep of a `wait` in another thread. Async-signal-safe, any thread. Preserves errno.
      */
     void (*wake)(struct plx__queue *queue);

@@ -58,6 +58,7 @@ struct plx__epoll_calls plx__epoll_calls = {
     .control = epoll_ctl,
     .wait = epoll_wait,
     .wait_exactly = call_pwait2,
+    .look = poll,
     .eventfd = eventfd,
     .read = read,
     .write = write,
@@ -286,6 +287,19 @@ static int ep_wait(struct plx__queue *queue, struct plx__record *records, int ca
     return count;
 }
 
+/* Asking epoll itself would bring up others, and use up edges. The words of both are the same. */
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
+                  EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
+              "poll speaks of events as epoll does");
+
+static uint32_t ep_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
+{
+    (void)queue;
+    uint32_t events = from_interest(want & PLX__DATA_EVENTS) & (TRANSLATED | EPOLLRDHUP);
+    struct pollfd entry = {.fd = target->fd, .events = (short)events};
+    return CALLS.look(&entry, 1, 0) > 0 ? to_facts((uint32_t)(unsigned short)entry.revents) : 0;
+}
+
 /* EAGAIN means that the counter is full, and then it is readable as well. */
 static void ep_wake(struct plx__queue *queue)
 {
@@ -396,6 +410,7 @@ const struct plx__backend plx__backend_epoll = {
     .remove = ep_remove,
     .holds = ep_holds,
     .wait = ep_wait,
+    .look = ep_look,
     .wake = ep_wake,
     .renew = ep_renew,
     .settle = ep_settle,

@@ -6,6 +6,7 @@
 #ifndef POLLUX_BACKENDS_EPOLL_H
 #define POLLUX_BACKENDS_EPOLL_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -18,6 +19,7 @@ struct plx__epoll_calls {
     int (*wait)(int queue, struct epoll_event *events, int capacity, int milliseconds);
     int (*wait_exactly)(int queue, struct epoll_event *events, int capacity,
                         const struct timespec *timeout, const sigset_t *mask);
+    int (*look)(struct pollfd *entries, nfds_t count, int milliseconds);
     int (*eventfd)(unsigned int value, int flags);
     ssize_t (*read)(int fd, void *bytes, size_t size);
     ssize_t (*write)(int fd, const void *bytes, size_t size);

@@ -245,6 +245,14 @@ static int po_holds(struct plx__queue *queue, struct plx__target *target)
     return check_open(target->fd);
 }
 
+static uint32_t po_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
+{
+    (void)queue;
+    static const struct timespec none = {0, 0};
+    struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
+    return CALLS.wait(&entry, 1, &none, NULL) > 0 ? to_facts(entry.revents) : 0;
+}
+
 static void take_wake(struct plx__queue *queue)
 {
     uint64_t counter;
@@ -378,6 +386,7 @@ const struct plx__backend plx__backend_poll = {
     .remove = po_remove,
     .holds = po_holds,
     .wait = po_wait,
+    .look = po_look,
     .wake = po_wake,
     .renew = po_renew,
     .settle = po_settle,

@@ -48,7 +48,8 @@ typedef struct plx_handle_ops {
      * Does the object hold bytes that it has read from the descriptor already (as TLS does)?
      * Asked before a wait of level-triggered READ watchers that were added, modified or reported
      * since the wait before; who fills the buffer at another time calls plx_watcher_modify().
-     * A yes is reported as READ at once, merged with what the descriptor gives. NULL: never.
+     * A yes is reported as READ at once, merged with what the descriptor gives (which costs one
+     * system call for each such report that the kernel had no room to add to). NULL: never.
      */
     bool (*has_buffered)(void *object);
 

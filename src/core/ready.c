@@ -255,6 +255,21 @@ static void take_buffered(struct plx_context *context, struct batch *batch, int 
     }
 }
 
+/*
+ * When the room is used up, the kernel may not have come to the watchers that were reported from
+ * their buffers. What it would say belongs into the same report: it is asked for each of them.
+ */
+static void complete_buffered(struct plx_context *context, struct batch *batch)
+{
+    for (int i = 0; i < batch->count; i++) {
+        struct plx_watcher *watcher = batch->ready[i];
+        if ((watcher->flags & (PLX__BUFFERS | PLX__SEEN)) != PLX__BUFFERS)
+            continue;
+        uint32_t facts = context->backend->look(context->queue, &watcher->target, watcher->events);
+        watcher->triggered |= (uint16_t)plx__normalise(facts & ~PLX__GONE, watcher->events);
+    }
+}
+
 /* --- Taking turns --- */
 
 static int take_from(struct plx_context *context, enum plx__source source, struct batch *batch,
@@ -326,6 +341,8 @@ int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher *
         timeout = 0;
     int code = capacity == 1 ? collect_one(context, &batch, timeout)
                              : collect_many(context, &batch, timeout);
+    if (batch.count == capacity)
+        complete_buffered(context, &batch);
     remove_marks(&batch);
     /* An error with reports in hand would lose them; it will come again if it is there to stay. */
     return batch.count > 0 ? batch.count : code;

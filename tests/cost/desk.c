@@ -172,6 +172,7 @@ static void count_kernel_calls(void)
         .control = counted_control,
         .wait = counted_wait,
         .wait_exactly = counted_wait_exactly,
+        .look = poll,
         .eventfd = counted_eventfd,
         .read = counted_read,
         .write = counted_write,

@@ -294,6 +294,7 @@ void injector_open(struct trial *opened)
         .control = failing_control,
         .wait = failing_wait,
         .wait_exactly = failing_wait_exactly,
+        .look = poll,
         .eventfd = failing_eventfd,
         .read = failing_read,
         .write = failing_write,
