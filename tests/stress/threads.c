@@ -152,8 +152,9 @@ static void *keep_waking(void *argument)
     for (unsigned i = 0; i < scene->rounds; i++) {
         unsigned before = atomic_load(&scene->ended);
 
-        for (uint32_t delay = below(&random, 300); delay > 0; delay--)
-            atomic_signal_fence(memory_order_seq_cst); /* busy for so long */
+        /* Busy for a moment, of another order of size each time. */
+        for (uint32_t delay = below(&random, 1u << below(&random, 16)); delay > 0; delay--)
+            atomic_signal_fence(memory_order_seq_cst);
         scene_wake(scene);
         await_change(&scene->ended, before, "a wake was lost");
     }

@@ -14,13 +14,38 @@ struct calls calls;
 static struct plx__epoll_calls real_epoll;
 static struct plx__poll_calls real_poll;
 
+/* Counts down; at 0 the intruder comes, and does not intrude upon itself. */
+static void come_closer(uint32_t *distance)
+{
+    static bool is_intruding;
+
+    if (is_intruding || *distance == 0 || --*distance > 0)
+        return;
+    is_intruding = true;
+    calls.intrude();
+    is_intruding = false;
+}
+
 static bool is_refused(void)
 {
+    come_closer(&calls.intrude_before);
     calls.total++;
     if (calls.refuse == 0 || --calls.refuse > 0)
         return false;
     errno = calls.cause;
     return true;
+}
+
+static int returned(int result)
+{
+    come_closer(&calls.intrude_after);
+    return result;
+}
+
+static ssize_t transferred(ssize_t result)
+{
+    come_closer(&calls.intrude_after);
+    return result;
 }
 
 static plx_duration to_duration(const struct timespec *time)
@@ -30,12 +55,12 @@ static plx_duration to_duration(const struct timespec *time)
 
 static int call_create(int flags)
 {
-    return is_refused() ? -1 : real_epoll.create(flags);
+    return is_refused() ? -1 : returned(real_epoll.create(flags));
 }
 
 static int call_control(int queue, int operation, int fd, struct epoll_event *event)
 {
-    return is_refused() ? -1 : real_epoll.control(queue, operation, fd, event);
+    return is_refused() ? -1 : returned(real_epoll.control(queue, operation, fd, event));
 }
 
 static int call_wait(int queue, struct epoll_event *events, int capacity, int milliseconds)
@@ -43,7 +68,7 @@ static int call_wait(int queue, struct epoll_event *events, int capacity, int mi
     calls.slept = milliseconds < 0 ? PLX_FOREVER : PLX_MS(milliseconds);
     if (is_refused())
         return -1;
-    return real_epoll.wait(queue, events, capacity, calls.is_hasty ? 0 : milliseconds);
+    return returned(real_epoll.wait(queue, events, capacity, calls.is_hasty ? 0 : milliseconds));
 }
 
 static int call_wait_exactly(int queue, struct epoll_event *events, int capacity,
@@ -58,8 +83,8 @@ static int call_wait_exactly(int queue, struct epoll_event *events, int capacity
     if (is_refused())
         return -1;
     if (calls.is_hasty)
-        return real_epoll.wait(queue, events, capacity, 0);
-    return real_epoll.wait_exactly(queue, events, capacity, timeout, mask);
+        return returned(real_epoll.wait(queue, events, capacity, 0));
+    return returned(real_epoll.wait_exactly(queue, events, capacity, timeout, mask));
 }
 
 static int call_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout,
@@ -69,22 +94,22 @@ static int call_ppoll(struct pollfd *entries, nfds_t count, const struct timespe
     calls.slept = to_duration(timeout);
     if (is_refused())
         return -1;
-    return real_poll.wait(entries, count, calls.is_hasty ? &none : timeout, mask);
+    return returned(real_poll.wait(entries, count, calls.is_hasty ? &none : timeout, mask));
 }
 
 static int call_eventfd(unsigned int value, int flags)
 {
-    return is_refused() ? -1 : real_epoll.eventfd(value, flags);
+    return is_refused() ? -1 : returned(real_epoll.eventfd(value, flags));
 }
 
 static ssize_t call_read(int fd, void *bytes, size_t size)
 {
-    return is_refused() ? -1 : real_epoll.read(fd, bytes, size);
+    return is_refused() ? -1 : transferred(real_epoll.read(fd, bytes, size));
 }
 
 static ssize_t call_write(int fd, const void *bytes, size_t size)
 {
-    return is_refused() ? -1 : real_epoll.write(fd, bytes, size);
+    return is_refused() ? -1 : transferred(real_epoll.write(fd, bytes, size));
 }
 
 static int call_close(int fd)

@@ -17,6 +17,12 @@ struct calls {
     int cause;         /* errno of a refusal */
     int no_exact_wait; /* errno of every epoll_pwait2(), or 0 */
 
+    /* Something happens just before or just after a call: 1 is the next one. Calls that it
+       makes itself do not count here. */
+    void (*intrude)(void);
+    uint32_t intrude_before;
+    uint32_t intrude_after;
+
     /* Waits sleep not at all, but end at once with nothing. */
     bool is_hasty;
     plx_duration slept; /* what the last wait was told, in nanoseconds; PLX_FOREVER without limit */

@@ -19,6 +19,7 @@ int main(void)
     srunner_add_suite(runner, guard_suite());
     srunner_add_suite(runner, backend_suite());
     srunner_add_suite(runner, queue_suite());
+    srunner_add_suite(runner, wake_suite());
 
     srunner_set_fork_status(runner, CK_FORK);
     srunner_set_tap(runner, "-");

@@ -136,6 +136,14 @@ void rig_fill(int fd)
         continue;
 }
 
+int rig_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < RIG_DESCRIPTORS; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
 static const struct {
     int word;
     uint32_t event;

@@ -68,6 +68,10 @@ struct ends rig_sockets(void);
 /* Writes until nothing fits any more. */
 void rig_fill(int fd);
 
+/* How many descriptors this process has open, all below RIG_DESCRIPTORS. */
+enum { RIG_DESCRIPTORS = 256 };
+int rig_descriptors(void);
+
 /* Says how a poll(2) sees it, in the words of a backend. */
 uint32_t rig_oracle(int fd, uint32_t want);
 

@@ -17,5 +17,6 @@ Suite *normalise_suite(void);
 Suite *queue_suite(void);
 Suite *ring_suite(void);
 Suite *slot_table_suite(void);
+Suite *wake_suite(void);
 
 #endif

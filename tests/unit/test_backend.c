@@ -169,7 +169,7 @@ static void renew_refused(bool is_forked)
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     if (rig.backend->nest)
         ck_assert_int_ge(rig.backend->nest(rig.queue), 0);
-    int code = PLX_ERR_TOOBIG;
+    int code = PLX_ERR_TOOBIG, before = rig_descriptors();
     for (uint32_t n = 1; code < 0; n++) {
         calls.refuse = n;
         calls.cause = EMFILE;
@@ -182,6 +182,7 @@ static void renew_refused(bool is_forked)
             rig.backend->settle(rig.queue, false);
         }
         check_old_queue(&rig, target);
+        ck_assert_int_eq(rig_descriptors(), before);
     }
     rig_close(&rig);
     rig_close_ends(ends);

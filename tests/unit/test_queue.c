@@ -22,16 +22,6 @@ static bool is_epoll(void)
     return rig_backend->id == PLX_BACKEND_EPOLL;
 }
 
-enum { DESCRIPTORS = 256 };
-
-static int open_descriptors(void)
-{
-    int count = 0;
-    for (int fd = 0; fd < DESCRIPTORS; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 static bool is_readable(int fd)
 {
     return rig_oracle(fd, PLX_READ) == PLX_READ;
@@ -48,7 +38,7 @@ static void add_again(struct rig *rig, struct plx__target *target, uint32_t want
 
 START_TEST(an_open_that_is_refused_leaves_nothing_behind)
 {
-    int code = PLX_ERR_TOOBIG, before = open_descriptors();
+    int code = PLX_ERR_TOOBIG, before = rig_descriptors();
     struct memory memory;
     calls_open();
     for (uint32_t n = 1; code < 0; n++) {
@@ -61,7 +51,7 @@ START_TEST(an_open_that_is_refused_leaves_nothing_behind)
             rig_backend->close(queue);
         else
             ck_assert_int_eq(code, PLX_ERR_TOOBIG);
-        ck_assert_int_eq(open_descriptors(), before);
+        ck_assert_int_eq(rig_descriptors(), before);
         memory_close(&memory);
     }
     calls_close();
@@ -70,16 +60,16 @@ END_TEST
 
 START_TEST(every_descriptor_is_close_on_exec)
 {
-    bool was_open[DESCRIPTORS];
+    bool was_open[RIG_DESCRIPTORS];
     struct rig rig;
-    for (int fd = 0; fd < DESCRIPTORS; fd++)
+    for (int fd = 0; fd < RIG_DESCRIPTORS; fd++)
         was_open[fd] = fcntl(fd, F_GETFD) >= 0;
     rig_open(&rig, 8);
     if (rig.backend->nest)
         ck_assert_int_ge(rig.backend->nest(rig.queue), 0);
     for (int keep = 0; keep < 2; keep++) {
         ck_assert_int_eq(rig.backend->renew(rig.queue, keep), PLX_OK);
-        for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        for (int fd = 0; fd < RIG_DESCRIPTORS; fd++) {
             int flags = fcntl(fd, F_GETFD);
             ck_assert(was_open[fd] || flags < 0 || flags & FD_CLOEXEC);
         }
@@ -91,15 +81,15 @@ END_TEST
 
 START_TEST(a_queue_does_not_watch_itself)
 {
-    bool was_open[DESCRIPTORS];
+    bool was_open[RIG_DESCRIPTORS];
     struct rig rig;
     int own = 0;
-    for (int fd = 0; fd < DESCRIPTORS; fd++)
+    for (int fd = 0; fd < RIG_DESCRIPTORS; fd++)
         was_open[fd] = fcntl(fd, F_GETFD) >= 0;
     rig_open(&rig, 8);
     if (rig.backend->nest)
         ck_assert_int_ge(rig.backend->nest(rig.queue), 0);
-    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+    for (int fd = 0; fd < RIG_DESCRIPTORS; fd++) {
         if (was_open[fd] || fcntl(fd, F_GETFD) < 0)
             continue;
         struct plx__target *target = rig_target(&rig, fd);
@@ -300,7 +290,7 @@ START_TEST(a_renewed_queue_reports_what_was_added_again)
     struct ends ends = rig_readable_pipe();
     struct rig rig;
     rig_open(&rig, 8);
-    int with_queue = open_descriptors();
+    int with_queue = rig_descriptors();
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     for (int round = 0; round < 4; round++) {
         ck_assert_int_eq(rig.backend->renew(rig.queue, round % 2), PLX_OK);
@@ -309,7 +299,7 @@ START_TEST(a_renewed_queue_reports_what_was_added_again)
         rig.backend->settle(rig.queue, true);
         ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
         ck_assert_int_eq(rig.backend->holds(rig.queue, target), PLX_OK);
-        ck_assert_int_eq(open_descriptors(), with_queue);
+        ck_assert_int_eq(rig_descriptors(), with_queue);
     }
     rig_close(&rig);
     rig_close_ends(ends);
@@ -319,19 +309,19 @@ END_TEST
 START_TEST(a_renewal_that_is_taken_back_has_changed_nothing)
 {
     struct ends ends = rig_readable_pipe();
-    int before = open_descriptors();
+    int before = rig_descriptors();
     struct rig rig;
     rig_open(&rig, 8);
-    int with_queue = open_descriptors();
+    int with_queue = rig_descriptors();
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     for (int round = 0; round < 4; round++) {
         ck_assert_int_eq(rig.backend->renew(rig.queue, round % 2), PLX_OK);
         rig.backend->settle(rig.queue, false);
         ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
-        ck_assert_int_eq(open_descriptors(), with_queue);
+        ck_assert_int_eq(rig_descriptors(), with_queue);
     }
     rig_close(&rig);
-    ck_assert_int_eq(open_descriptors(), before);
+    ck_assert_int_eq(rig_descriptors(), before);
     rig_close_ends(ends);
 }
 END_TEST
@@ -432,13 +422,13 @@ START_TEST(a_nesting_that_is_refused_leaves_nothing_behind)
 {
     struct rig rig;
     rig_open(&rig, 8);
-    int outer = PLX_ERR_TOOBIG, before = open_descriptors();
+    int outer = PLX_ERR_TOOBIG, before = rig_descriptors();
     for (uint32_t n = 1; outer < 0; n++) {
         calls.refuse = n;
         calls.cause = EMFILE;
         outer = rig.backend->nest(rig.queue);
         ck_assert(outer >= 0 || outer == PLX_ERR_TOOBIG);
-        ck_assert_int_eq(open_descriptors(), before + (outer >= 0));
+        ck_assert_int_eq(rig_descriptors(), before + (outer >= 0));
     }
     calls.refuse = 0;
     rig.backend->raise(rig.queue, true);
@@ -509,13 +499,13 @@ START_TEST(a_ghost_of_the_old_queue_does_not_show_outside)
     struct plx__record records[ROOM];
     struct rig rig;
     rig_open(&rig, 8);
-    int first = open_descriptors();
+    int first = rig_descriptors();
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     int outer = rig.backend->nest(rig.queue);
-    int child[DESCRIPTORS], held = 0; /* as a child would hold all of them */
-    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+    int child[RIG_DESCRIPTORS], held = 0; /* as a child would hold all of them */
+    for (int fd = 0; fd < RIG_DESCRIPTORS; fd++) {
         if (fcntl(fd, F_GETFD) >= 0 && fd > 2)
-            child[held++] = fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTORS);
+            child[held++] = fcntl(fd, F_DUPFD_CLOEXEC, RIG_DESCRIPTORS);
     }
     int duplicate = dup(ends.read);
     close(ends.read);
@@ -526,7 +516,7 @@ START_TEST(a_ghost_of_the_old_queue_does_not_show_outside)
     ck_assert_int_eq(rig_wait(&rig, records, ROOM), 0);
     ck_assert(!is_readable(outer));
     rig_close(&rig);
-    ck_assert_int_le(open_descriptors(), first);
+    ck_assert_int_le(rig_descriptors(), first);
     while (held > 0)
         close(child[--held]);
     close(duplicate);
