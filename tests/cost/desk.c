@@ -25,6 +25,7 @@ enum counted {
     EPOLL_WAIT,
     EPOLL_PWAIT2,
     PPOLL,
+    POLL,
     EVENTFD,
     READ,
     WRITE,
@@ -36,7 +37,7 @@ enum counted {
 };
 
 static const char *const count_names[COUNTED] = {
-    "create",  "add",  "mod",   "del",   "epoll_wait", "epoll_pwait2", "ppoll",
+    "create",  "add",  "mod",   "del",   "epoll_wait", "epoll_pwait2", "ppoll", "poll",
     "eventfd", "read", "write", "close", "fcntl",      "fstat",        "clock"};
 
 static int counts[COUNTED];
@@ -107,6 +108,12 @@ static int counted_ppoll(struct pollfd *entries, nfds_t size, const struct times
     return poll_calls.wait(entries, size, timeout, mask);
 }
 
+static int counted_look(struct pollfd *entries, nfds_t size, int milliseconds)
+{
+    count(POLL);
+    return epoll_calls.look(entries, size, milliseconds);
+}
+
 static int counted_eventfd(unsigned int value, int flags)
 {
     count(EVENTFD);
@@ -172,7 +179,7 @@ static void count_kernel_calls(void)
         .control = counted_control,
         .wait = counted_wait,
         .wait_exactly = counted_wait_exactly,
-        .look = poll,
+        .look = counted_look,
         .eventfd = counted_eventfd,
         .read = counted_read,
         .write = counted_write,
