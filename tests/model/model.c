@@ -157,24 +157,6 @@ bool model_is_haunted(const struct model *model)
     return false;
 }
 
-bool model_has_lost(const struct model *model)
-{
-    for (int i = 0; i < model->count; i++) {
-        if (model->registrations[i].is_lost)
-            return true;
-    }
-    return false;
-}
-
-bool model_is_obscure(const struct model *model)
-{
-    for (int i = 0; i < model->count; i++) {
-        if (model->registrations[i].is_obscure)
-            return true;
-    }
-    return false;
-}
-
 bool model_may_show_nothing(const struct model *model)
 {
     for (int i = 0; i < model->count; i++) {
@@ -250,8 +232,6 @@ struct registration *model_add(struct model *model, int number, struct object *o
     struct registration *stale = model_find(model, number);
     if (stale)
         model_remove(model, stale);
-    else
-        blur_ghosts(model, number);
     struct file *file = world_file(model->world, number);
     struct registration *registration = &model->registrations[model->count++];
     *registration = (struct registration){
@@ -280,14 +260,7 @@ void model_modify(struct registration *registration, uint32_t events)
 
 static void leave_ghost(struct model *model, const struct registration *registration)
 {
-    bool is_certain = registration->is_armed && !registration->is_obscure &&
-                      !registration->is_plain && !(registration->events & MODES);
-    struct ghost ghost = {
-        .number = registration->number,
-        .file = registration->file,
-        .serial = registration->serial,
-        .events = is_certain ? registration->events & DATA_EVENTS : 0,
-    };
+    struct ghost ghost = {registration->number, registration->file, registration->serial};
     if (!is_alive(&ghost))
         return;
     for (int i = 0; i < model->ghost_count; i++) {
@@ -298,30 +271,8 @@ static void leave_ghost(struct model *model, const struct registration *registra
         model->ghosts[model->ghost_count++] = ghost;
 }
 
-/* What is done to a number may reach a ghost that had it, if its file has come back to it. */
-static void blur_ghosts(struct model *model, int number)
-{
-    for (int i = 0; i < model->ghost_count; i++) {
-        if (model->ghosts[i].number == number)
-            model->ghosts[i].events = 0;
-    }
-}
-
-void model_meet_ghosts(struct model *model)
-{
-    for (int i = 0; i < model->ghost_count; i++) {
-        struct ghost *ghost = &model->ghosts[i];
-        if (!ghost->events || !is_alive(ghost) || !normalise(ghost->file->facts, ghost->events))
-            continue;
-        if (++ghost->seen > 1)
-            journal_fail("the kernel still holds descriptor %d, which is neither open nor watched",
-                         ghost->number);
-    }
-}
-
 void model_remove(struct model *model, struct registration *registration)
 {
-    blur_ghosts(model, registration->number);
     if (registration->is_lost)
         leave_ghost(model, registration);
     if (model->retired_count == MODEL_RETIRED)

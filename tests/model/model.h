@@ -55,9 +55,6 @@ struct ghost {
     int number;
     struct file *file;
     uint32_t serial;
-    uint32_t
-        events;    /* what the kernel goes on reporting for certain, level-triggered; 0: unknown */
-    unsigned seen; /* waits that must have met it */
 };
 
 struct model {
@@ -98,12 +95,6 @@ int model_ready(const struct model *model, enum certainty at_least);
 /* May the kernel report what nobody watches any more? The library drops that, and rebuilds. */
 bool model_is_haunted(const struct model *model);
 
-/* Was a number closed under its watcher? */
-bool model_has_lost(const struct model *model);
-
-/* Is there one of which nobody knows by which files the kernel knows it? */
-bool model_is_obscure(const struct model *model);
-
 /* May the nested descriptor be readable for nothing? */
 bool model_may_show_nothing(const struct model *model);
 
@@ -130,9 +121,6 @@ void model_lose(struct model *model, int number);
 void model_rebuild(struct model *model, bool is_done);
 
 void model_report(const struct model *model, struct registration *registration, uint32_t events);
-
-/* A wait had room for everything, and so has met the ghosts that are ready. S6: not for long. */
-void model_meet_ghosts(struct model *model);
 
 /* It was not reported, although there was room. */
 void model_pass_over(struct registration *registration);

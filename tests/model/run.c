@@ -39,8 +39,7 @@ void run_expect(struct run *run, const char *call, int got, int want)
         return;
     if (!faults.has_fired || got != faults.code)
         journal_fail("%s gave %s instead of %s", call, plx_error_name(got), plx_error_name(want));
-    /* With one that is lost there may be a second cause. */
-    if (faults.cause != 0 && cause != faults.cause && !model_has_lost(&run->model))
+    if (faults.cause != 0 && cause != faults.cause)
         journal_fail("%s left errno at %d instead of %d", call, cause, faults.cause);
 }
 

@@ -83,7 +83,11 @@ static void check_report(struct run *run, struct wait *wait, plx_watcher *watche
     bool *is_reported = &wait->is_reported[registration - run->model.registrations];
     if (*is_reported && !registration->is_obscure)
         journal_fail("the wait reported descriptor %d twice", registration->number);
-    wait->possible += *is_reported; /* by two files, both of which had its number */
+    if (*is_reported) { /* by two files, both of which had its number */
+        wait->possible++;
+        wait->is_cut_short = true;
+        return;
+    }
     *is_reported = true;
 
     struct forecast forecast = model_forecast(&run->model, registration);
@@ -103,12 +107,12 @@ static void check_report(struct run *run, struct wait *wait, plx_watcher *watche
 
 /*
  * A ghost may take the place of a watcher, but only once: the queue is then rebuilt, in this wait
- * or else in the next. What an obscure watcher does may pass for its own reports.
+ * or else in the next.
  */
 static bool is_excused(struct run *run, struct wait *wait)
 {
     if (!wait->is_cut_short && wait->is_haunted) {
-        run->owes_rebuild = wait->faults.queues == 0 && !model_is_obscure(&run->model);
+        run->owes_rebuild = wait->faults.queues == 0;
         wait->is_cut_short = true;
     }
     return wait->is_cut_short;
