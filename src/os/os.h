@@ -45,7 +45,7 @@ const char *plx__os_environment(const char *name);
  */
 typedef _Atomic uint32_t plx__guard;
 
-/* The page, or NULL when there is no memory; sets the stamp of this process. Any thread. */
+/* The page, or NULL with the cause in errno; sets the stamp of this process. Any thread. */
 const plx__guard *plx__os_guard(uint32_t *ret_stamp);
 
 static inline bool plx__os_is_forked(const plx__guard *guard, uint32_t stamp)

@@ -79,15 +79,33 @@ const char *plx__os_environment(const char *name)
     return secure_getenv(name);
 }
 
-/* The page of the guard. Made once and kept: contexts point to it. */
+/* The page of the guard, published when a child is sure to find it wiped: contexts point to it. */
 static _Atomic(plx__guard *) guard_page;
 
 /* The latest stamp that this process or an ancestor used; copied by fork, unlike the page. */
 static _Atomic uint32_t latest_stamp;
 
+/* Another thread may fork when this is registered and the page is not published yet. */
 static void forget_stamp(void)
 {
-    atomic_store(atomic_load(&guard_page), 0);
+    plx__guard *page = atomic_load(&guard_page);
+    if (page)
+        atomic_store(page, 0);
+}
+
+/*
+ * Sees to it that a forked child finds zeroes; returns 0 or the cause. On a kernel that cannot
+ * wipe, threads that get here together all register the handler, which may run more than once. A
+ * lock or a mark "being registered" would do it once, but a child that another thread forks
+ * meanwhile would wait for it for ever.
+ */
+static int have_wiped(void *page, size_t size)
+{
+    if (madvise(page, size, MADV_WIPEONFORK) == 0)
+        return 0;
+    if (atomic_load(&guard_page))
+        return 0; /* another thread was first; this page will not be used */
+    return pthread_atfork(NULL, NULL, forget_stamp);
 }
 
 static plx__guard *make_page(void)
@@ -96,16 +114,14 @@ static plx__guard *make_page(void)
     void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return NULL;
-    plx__guard *expected = NULL;
-    if (!atomic_compare_exchange_strong(&guard_page, &expected, page)) {
-        munmap(page, size); /* another thread was first */
-        return expected;
-    }
-    if (madvise(page, size, MADV_WIPEONFORK) == 0 || pthread_atfork(NULL, NULL, forget_stamp) == 0)
+    plx__guard *published = NULL;
+    int cause = have_wiped(page, size);
+    if (cause == 0 && atomic_compare_exchange_strong(&guard_page, &published, page))
         return page;
-    atomic_store(&guard_page, NULL);
     munmap(page, size);
-    return NULL;
+    if (cause != 0)
+        errno = cause;
+    return published; /* by the thread that was first */
 }
 
 const plx__guard *plx__os_guard(uint32_t *ret_stamp)

@@ -131,7 +131,7 @@ static bool has_failed(struct stage *stage, int code, bool is_untouched)
 
     struct picture after;
     CHECK_CODE(code, rule->code);
-    if (rule->error != 0 && rule->point != POINT_ATFORK) /* which does not use errno */
+    if (rule->error != 0)
         CHECK_EQUAL(cause, rule->error);
     CHECK(is_untouched);
     take_picture(stage, &after);

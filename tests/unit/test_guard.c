@@ -187,36 +187,152 @@ START_TEST(threads_that_race_for_the_stamp_get_the_same)
 }
 END_TEST
 
-/* --- An older kernel --- */
+/* --- An older kernel, and what comes in between --- */
 
 int __real_madvise(void *address, size_t size, int advice);
 int __wrap_madvise(void *address, size_t size, int advice);
+int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
 static bool is_old_kernel;
+static bool is_out_of_memory;
 static int refusals;
+static int registrations;
+static void *first_page;
 
-/* The linker puts this in the place of madvise(). */
-int __wrap_madvise(void *address, size_t size, int advice)
+/* Called once, where another thread might run. */
+static void (*before_wiping)(void);
+static void (*after_registering)(void);
+
+static void call_once(void (**hook)(void))
 {
-    if (is_old_kernel && advice == MADV_WIPEONFORK) {
-        refusals++;
-        errno = EINVAL;
-        return -1;
-    }
-    return __real_madvise(address, size, advice);
+    void (*function)(void) = *hook;
+    *hook = NULL;
+    if (function)
+        function();
 }
 
-/* The page is made once: this has to be the first to ask for it in its process. */
+/* The linker puts these in the place of libc's. */
+int __wrap_madvise(void *address, size_t size, int advice)
+{
+    if (advice != MADV_WIPEONFORK)
+        return __real_madvise(address, size, advice);
+    first_page = first_page ? first_page : address;
+    call_once(&before_wiping);
+    if (!is_old_kernel)
+        return __real_madvise(address, size, advice);
+    refusals++;
+    errno = EINVAL;
+    return -1;
+}
+
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    if (is_out_of_memory)
+        return ENOMEM;
+    registrations++;
+    int cause = __real_pthread_atfork(prepare, parent, child);
+    call_once(&after_registering);
+    return cause;
+}
+
+/* The kernel can advise on mapped memory only. */
+static bool is_mapped(void *page)
+{
+    return __real_madvise(page, 1, MADV_NORMAL) == 0;
+}
+
+/* The page is made once: this and what follows have to be the first to ask for it in a process. */
 START_TEST(without_a_page_that_is_wiped_a_handler_does_it)
 {
     is_old_kernel = true;
     struct mark mark = mark_now();
     ck_assert_ptr_nonnull(mark.guard);
     ck_assert_int_eq(refusals, 1);
+    ck_assert_int_eq(registrations, 1);
     ck_assert(in_child(tell_is_forked, &mark));
     ck_assert(in_child(takes_another_stamp, &mark));
     ck_assert(in_child(forks_at_once, &mark));
     ck_assert(!is_forked(&mark));
+}
+END_TEST
+
+/* What a thread finds that runs while another one makes the page. */
+static struct mark mark_between;
+static bool is_known_between;
+
+static void mark_and_fork(void)
+{
+    mark_between = mark_now();
+    is_known_between = in_child(tell_is_forked, &mark_between) &&
+                       (is_old_kernel || in_bare_child(tell_is_forked, &mark_between));
+}
+
+/* The page of who comes second is used by nobody, and stays with nobody. */
+static void check_race(void)
+{
+    before_wiping = mark_and_fork;
+    struct mark mark = mark_now();
+    ck_assert_ptr_nonnull(mark.guard);
+    ck_assert(is_known_between);
+    ck_assert_ptr_eq(mark.guard, mark_between.guard);
+    ck_assert_uint_eq(mark.stamp, mark_between.stamp);
+    ck_assert_ptr_ne(mark.guard, first_page);
+    ck_assert(!is_mapped(first_page));
+    ck_assert(in_child(tell_is_forked, &mark));
+}
+
+START_TEST(a_page_is_shown_to_others_when_it_is_wiped_on_fork)
+{
+    check_race();
+    ck_assert_int_eq(registrations, 0);
+}
+END_TEST
+
+START_TEST(who_is_second_registers_no_handler)
+{
+    is_old_kernel = true;
+    check_race();
+    ck_assert_int_eq(refusals, 2);
+    ck_assert_int_eq(registrations, 1);
+}
+END_TEST
+
+static bool takes_any_stamp(void *argument)
+{
+    (void)argument;
+    struct mark own = mark_now();
+    return own.guard && own.stamp != 0 && in_child(tell_is_forked, &own);
+}
+
+static void fork_without_page(void)
+{
+    is_known_between = in_child(takes_any_stamp, NULL);
+}
+
+START_TEST(a_handler_without_a_page_does_no_harm)
+{
+    is_old_kernel = true;
+    after_registering = fork_without_page;
+    struct mark mark = mark_now();
+    ck_assert(is_known_between);
+    ck_assert(in_child(tell_is_forked, &mark));
+}
+END_TEST
+
+START_TEST(without_a_page_and_a_handler_there_is_no_guard)
+{
+    is_old_kernel = is_out_of_memory = true;
+    for (int i = 0; i < 2; i++) {
+        errno = 0;
+        ck_assert_ptr_null(mark_now().guard);
+        ck_assert_int_eq(errno, ENOMEM);
+        ck_assert(!is_mapped(first_page));
+    }
+    is_out_of_memory = false;
+    struct mark mark = mark_now();
+    ck_assert_ptr_nonnull(mark.guard);
+    ck_assert(in_child(tell_is_forked, &mark));
 }
 END_TEST
 
@@ -369,6 +485,10 @@ Suite *guard_suite(void)
     tcase_add_test(tests, a_grandchild_knows_although_its_parent_took_no_stamp);
     tcase_add_test(tests, threads_that_race_for_the_stamp_get_the_same);
     tcase_add_test(tests, without_a_page_that_is_wiped_a_handler_does_it);
+    tcase_add_test(tests, a_page_is_shown_to_others_when_it_is_wiped_on_fork);
+    tcase_add_test(tests, who_is_second_registers_no_handler);
+    tcase_add_test(tests, a_handler_without_a_page_does_no_harm);
+    tcase_add_test(tests, without_a_page_and_a_handler_there_is_no_guard);
     tcase_add_test(tests, a_child_is_refused_everywhere);
     tcase_add_test(tests, a_child_makes_a_context_of_its_own);
     tcase_add_test(tests, a_child_takes_a_context_over);
