@@ -10,8 +10,9 @@
  *       armed again.
  *   B2  After an error the kernel still holds what it held before.
  *   B3  A backend never calls back.
- *   B4  `wait` gives 0..capacity records. It returns 0 early when a signal handler ran or a wake
- *       came, never an error for that: the core owns the deadline and calls again.
+ *   B4  `wait` gives 0..capacity records, and is asked for 1..PLX__BATCH: a backend may have arrays
+ *       of that size. It returns 0 early when a signal handler ran or a wake came, never an error
+ *       for that: the core owns the deadline and calls again.
  *   B5  One record for each token and wait.
  *   B6  Raw kernel facts go up; normalising is the core's. Each record has at least one fact that
  *       the interest asks for, or ERROR, HUP or PLX__GONE.

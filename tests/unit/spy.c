@@ -83,6 +83,7 @@ static void note(const struct plx__record *record)
 static int spy_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
                     plx_duration timeout)
 {
+    REQUIRE(capacity >= 1 && capacity <= PLX__BATCH); /* clause B4 */
     enter();
     int count = spy.real->wait(queue, records, capacity, timeout);
     leave();

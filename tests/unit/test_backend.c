@@ -271,6 +271,20 @@ START_TEST(b4_never_more_records_than_there_is_room)
 }
 END_TEST
 
+START_TEST(b4_no_more_records_are_asked_for_than_a_batch)
+{
+    enum { MUCH = 2 * PLX__BATCH + 1 };
+    static plx_watcher *ready[MUCH];
+    struct ends ends = rig_readable_pipe();
+    plx_context *context = spy_context(rig_backend->id);
+    ck_assert_int_eq(plx_context_add(context, plx_fd(ends.read), PLX_READ, NULL, NULL), PLX_OK);
+    for (int capacity = PLX__BATCH; capacity <= MUCH; capacity++)
+        ck_assert_int_eq(plx_context_wait(context, ready, capacity, 0), 1);
+    plx_context_destroy(context);
+    rig_close_ends(ends);
+}
+END_TEST
+
 static volatile sig_atomic_t alarms;
 
 static void count_alarm(int number)
@@ -917,6 +931,7 @@ static TCase *clauses(const char *name, SFun use)
     tcase_add_test(tests, b2_a_refused_renewal_keeps_the_old_queue);
     tcase_add_test(tests, b3_a_backend_never_calls_back);
     tcase_add_test(tests, b4_never_more_records_than_there_is_room);
+    tcase_add_test(tests, b4_no_more_records_are_asked_for_than_a_batch);
     tcase_add_test(tests, b4_a_signal_handler_ends_the_sleep_with_nothing);
     tcase_add_test(tests, b4_a_wake_ends_the_sleep_with_nothing);
     tcase_add_test(tests, b4_an_interruption_is_no_error_and_all_else_is);
