@@ -168,6 +168,8 @@ PLX_API size_t plx_context_count(const plx_context *context);
  * context would return at once, for whatever reason. Do nothing with it but poll it. After an
  * event call plx_context_wait() with timeout 0. It may show ready once for nothing after a custom
  * handle with has_buffered was reported, because only the next wait can ask.
+ * What an add or a modify makes ready while another thread is inside plx_context_wake() may show
+ * only when that call has come to its write.
  *
  * The number, and an outer loop's registration of it, stay good until destroy or after_fork. From
  * the first call on changes go to the kernel at once, and wakes may cost two system calls.
