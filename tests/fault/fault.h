@@ -47,6 +47,8 @@ enum point {
     POINT_EPOLL_LOOK, /* epoll_wait() with no time */
     POINT_PPOLL,
     POINT_PPOLL_LOOK, /* ppoll() with no time */
+    POINT_POLL_ONE,   /* of one watcher's descriptor, with no time */
+    POINT_PPOLL_ONE,  /* likewise */
     POINT_READ,
     POINT_WRITE,
     POINT_CLOSE,
@@ -55,6 +57,9 @@ enum point {
 
 /* Beside the codes of error.h: the call succeeds, and the watcher reports PLX_ERROR once. */
 #define REPORTED 1
+
+/* The call succeeds, and a report lacks what the kernel would have added. */
+#define SHORTENED 2
 
 /* One way to fail, and what the public call then has to return. */
 struct rule {
@@ -88,6 +93,12 @@ struct fault {
 #define LOG_ANY     '?' /* stands for any character of the undisturbed run */
 #define REFUSED_MAX 16
 
+/* A report from a buffer that the kernel could not be asked to complete. */
+struct shortened {
+    int fd;
+    uint32_t missing;
+};
+
 /* Shared by the processes of a trial, since scenarios fork. */
 struct trial {
     struct fault fault;
@@ -99,6 +110,8 @@ struct trial {
     int hit_count;            /* likewise */
     int refused[REFUSED_MAX]; /* descriptors that have to be reported with PLX_ERROR */
     int refused_count;
+    struct shortened shortened[REFUSED_MAX]; /* in this public call */
+    int shortened_count;
 
     bool is_reached; /* there was an Nth */
     bool is_variant; /* and so many ways for it to fail */

@@ -19,8 +19,11 @@ static bool has_no_wipe;
 static void (*sleep_handler)(void *);
 static void *sleep_argument;
 
-/* Something was ready before the call that is to sleep: it does not sleep then. */
+/* Something was ready before the call: it neither sleeps nor is interrupted then. */
 static bool is_ready;
+
+/* The descriptor of the poll backend that ends its sleep. */
+static int wake = -1;
 
 /* A signal handler that interrupts every sleep for ever would end no wait at all. */
 #define LONGEST_ROW 3
@@ -172,7 +175,7 @@ static const struct rule *hit_sleep(enum point point)
 static int failing_eventfd(unsigned int value, int flags)
 {
     const struct rule *rule = hit(POINT_EVENTFD);
-    return rule ? fail(rule) : eventfd(value, flags);
+    return rule ? fail(rule) : (wake = eventfd(value, flags));
 }
 
 /* EAGAIN: somebody has emptied it. */
@@ -191,10 +194,45 @@ static ssize_t failing_write(int fd, const void *bytes, size_t size)
     return rule ? fail(rule) : count;
 }
 
+/* poll(2) may be interrupted even if it is not to sleep, unless something is ready. */
+static const struct rule *hit_one(enum point point, struct pollfd entry)
+{
+    is_ready = poll(&entry, 1, 0) > 0;
+    return hit_sleep(point);
+}
+
+/* What the kernel would have said is noted: the report has to do without it. */
+static int fail_one(const struct rule *rule, struct pollfd entry)
+{
+    if (rule->code == SHORTENED && poll(&entry, 1, 0) > 0) {
+        CHECK(trial->shortened_count < REFUSED_MAX);
+        CHECK((entry.revents & ~(POLLIN | POLLOUT)) == 0);
+        struct shortened *shortened = &trial->shortened[trial->shortened_count++];
+        shortened->fd = entry.fd;
+        shortened->missing =
+            (entry.revents & POLLIN ? PLX_READ : 0) | (entry.revents & POLLOUT ? PLX_WRITE : 0);
+    }
+    return fail(rule);
+}
+
+static int failing_poll_one(struct pollfd *entries, nfds_t count, int milliseconds)
+{
+    const struct rule *rule = hit_one(POINT_POLL_ONE, *entries);
+    return rule ? fail_one(rule, *entries) : poll(entries, count, milliseconds);
+}
+
+static int failing_ppoll_one(struct pollfd *entry, const struct timespec *timeout)
+{
+    const struct rule *rule = hit_one(POINT_PPOLL_ONE, *entry);
+    return rule ? fail_one(rule, *entry) : ppoll(entry, 1, timeout, NULL);
+}
+
 static int failing_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout,
                          const sigset_t *mask)
 {
     bool is_look = timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+    if (is_look && count == 1 && entries->fd != wake)
+        return failing_ppoll_one(entries, timeout);
     if (!is_look)
         before_sleep(entries, count);
     const struct rule *rule = hit_sleep(is_look ? POINT_PPOLL_LOOK : POINT_PPOLL);
@@ -294,7 +332,7 @@ void injector_open(struct trial *opened)
         .control = failing_control,
         .wait = failing_wait,
         .wait_exactly = failing_wait_exactly,
-        .look = poll,
+        .look = failing_poll_one,
         .eventfd = failing_eventfd,
         .read = failing_read,
         .write = failing_write,

@@ -2,7 +2,7 @@
 /*
  * rules.c: which kernel call can fail in which public call, with which errno, and what the caller
  * has to be told. What is not in the table does not happen: a kernel says EPERM to an epoll_ctl()
- * of a file and to nothing else, and EINTR only to who sleeps.
+ * of a file and to nothing else, and EINTR only where nothing is ready.
  */
 #include "fault.h"
 
@@ -65,8 +65,8 @@ static const struct rule rules[] = {
     RULE(ADD, CONTROL_ADD, ENOSPC, PLX_ERR_SYSTEM),
     RULE(ADD, CONTROL_ADD, EBADF, PLX_ERR_BADHANDLE),
     RULE(ADD, CONTROL_MOD, ENOMEM, PLX_ERR_NOMEM), /* of a ghost that is taken over */
-    RULE(ADD, PPOLL_LOOK, ENOMEM, PLX_ERR_NOMEM),
-    RULE(ADD, PPOLL_LOOK, EINTR, PLX_OK),
+    RULE(ADD, PPOLL_ONE, ENOMEM, PLX_ERR_NOMEM),
+    RULE(ADD, PPOLL_ONE, EINTR, PLX_OK),
     RAISED(ADD),
 
     CHANGED_WATCHER(MODIFY),
@@ -88,6 +88,10 @@ static const struct rule rules[] = {
     RULE(WAIT, PPOLL, EINTR, PLX_OK),
     RULE(WAIT, PPOLL, ENOMEM, PLX_ERR_NOMEM),
     RULE(WAIT, PPOLL_LOOK, ENOMEM, PLX_ERR_NOMEM),
+    RULE(WAIT, POLL_ONE, ENOMEM, SHORTENED),
+    RULE(WAIT, POLL_ONE, EINTR, SHORTENED),
+    RULE(WAIT, PPOLL_ONE, ENOMEM, SHORTENED),
+    RULE(WAIT, PPOLL_ONE, EINTR, SHORTENED),
     RAISED(WAIT),
     LOWERED(WAIT),
     CLOSED(WAIT),

@@ -462,6 +462,31 @@ static void custom(struct stage *stage)
     stage_destroy(stage);
 }
 
+/* Reports from buffers take all the room: the kernel is asked about each of them alone. */
+static void full_room(struct stage *stage)
+{
+    struct object objects[2] = {{stage, stage_event(stage, false), false, true},
+                                {stage, stage_event(stage, false), false, true}};
+    stage_create(stage, 0);
+    stage_add(stage, 0, plx_custom(&ops, &objects[0]), PLX_READ | PLX_WRITE, PLX_OK);
+    for (int i = 0; i < 4; i++)
+        stage_wait(stage, 1, PATIENCE);
+    for (int i = 0; i < 2; i++) {
+        stage_modify(stage, 0, PLX_READ | PLX_WRITE | PLX_ONESHOT, PLX_OK);
+        stage_wait(stage, 1, PATIENCE);
+        stage_wait(stage, 1, A_MOMENT);
+    }
+    stage_modify(stage, 0, PLX_READ | PLX_WRITE, PLX_OK);
+    stage_add(stage, 1, plx_custom(&ops, &objects[1]), PLX_READ | PLX_WRITE, PLX_OK);
+    for (int i = 0; i < 4; i++)
+        stage_wait(stage, 2, PATIENCE);
+    for (int i = 0; i < 2; i++)
+        stage_modify(stage, i, PLX_READ, PLX_OK);
+    for (int i = 0; i < 2; i++)
+        stage_wait(stage, 2, PATIENCE);
+    stage_destroy(stage);
+}
+
 static void files(struct stage *stage)
 {
     stage_create(stage, 1);
@@ -542,6 +567,7 @@ const struct scenario scenarios[] = {
     {"nested_ghost", nested_ghost},
     {"nested_fork", nested_fork},
     {"custom", custom},
+    {"full_room", full_room},
     {"files", files},
     {"close", close_watched},
     {"destroy", destroy},

@@ -392,6 +392,20 @@ static void settle_refusals(struct stage *stage, reports into)
     trial->refused_count = kept;
 }
 
+/* A report from a buffer is that and no more. `into` gets what the kernel would have added. */
+static void settle_shortened(struct stage *stage, reports into)
+{
+    struct trial *trial = stage->trial;
+    for (int i = 0; i < trial->shortened_count; i++) {
+        const struct shortened *shortened = &trial->shortened[i];
+        int seat = seat_of_descriptor(stage, shortened->fd);
+        CHECK(seat >= 0);
+        CHECK_EVENTS(into[seat], PLX_READ);
+        into[seat] |= shortened->missing;
+    }
+    trial->shortened_count = 0;
+}
+
 static void note_fired(struct stage *stage, const reports into)
 {
     for (int i = 0; i < SEATS; i++) {
@@ -453,6 +467,7 @@ void stage_wait(struct stage *stage, int capacity, plx_duration timeout)
     CHECK(count >= 0);
 
     collect(stage, ready, count, into);
+    settle_shortened(stage, into);
     if (IS_WAIT_SHORT || is_put_off(stage, count))
         collect_rest(stage, into);
     settle_refusals(stage, into);
