@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "desk.h"
 
 #define WATCHERS DESCRIPTORS
-#define BYTES    64
 
 /* --- Bytes, as malloc sees them --- */
 
@@ -46,27 +46,66 @@ struct weight {
     int at;
 };
 
-static void weigh(const struct desk *desk)
+typedef plx_handle handle_of(int *descriptor);
+
+static plx_handle plain(int *descriptor)
+{
+    return plx_fd(*descriptor);
+}
+
+static int get_fd(void *object)
+{
+    return *(int *)object;
+}
+
+static plx_handle custom(int *descriptor)
+{
+    static const plx_handle_ops ops = {.size = sizeof ops, .get_fd = get_fd};
+    return plx_custom(&ops, descriptor);
+}
+
+/* What all may weigh together: `start` bytes, and so many more for each. */
+struct bound {
+    size_t start;
+    size_t bytes;
+};
+
+static const struct bound plain_bound = {0, 64};
+
+/* A custom handle, or a file that the kernel does not watch. The first takes a slab of its kind. */
+static struct bound wide_bound(const struct desk *desk)
+{
+    return (struct bound){4096, IS_EPOLL(desk) ? 80 : 96};
+}
+
+static void check_weight(size_t used, size_t number, struct bound bound)
+{
+    if (used > bound.start + bound.bytes * number)
+        check_failed(__FILE__, __LINE__, "%zu watchers weigh %zu bytes, %.1f each", number, used,
+                     (double)used / (double)number);
+}
+
+static void weigh(struct desk *desk, handle_of *handle, struct bound bound)
 {
     struct weight weight = {0, 1};
     size_t base = malloced();
     for (int i = 0; i < desk->descriptor_count; i++) {
-        plx_handle handle = plx_fd(desk->descriptors[i]);
-        CHECK_OK(plx_context_add(desk->context, handle, PLX_READ, NULL, NULL));
+        plx_handle added = handle(&desk->descriptors[i]);
+        CHECK_OK(plx_context_add(desk->context, added, PLX_READ, NULL, NULL));
         size_t used = malloced() - base;
         size_t number = (size_t)i + 1;
-        if (used * (size_t)weight.at > weight.bytes * number)
-            weight = (struct weight){used, i + 1};
-        if (used > BYTES * number)
-            check_failed(__FILE__, __LINE__, "%zu watchers weigh %zu bytes, %.1f each", number,
-                         used, (double)used / (double)number);
+        size_t counted = used > bound.start ? used - bound.start : 0;
+        if (counted * (size_t)weight.at > weight.bytes * number)
+            weight = (struct weight){counted, i + 1};
+        check_weight(used, number, bound);
     }
     size_t all = malloced() - base;
-    printf("# %d watchers weigh %.1f bytes each; at most %.1f, at %d\n", desk->descriptor_count,
-           (double)all / desk->descriptor_count, (double)weight.bytes / weight.at, weight.at);
+    printf("# %d watchers weigh %.1f bytes each; at most %zu + %.1f each, at %d\n",
+           desk->descriptor_count, (double)all / desk->descriptor_count, bound.start,
+           (double)weight.bytes / weight.at, weight.at);
 }
 
-static void weigh_watchers(struct desk *desk, int stride)
+static void prepare_to_weigh(struct desk *desk, int stride)
 {
     if (desk_odd_build())
         check_skip(desk_odd_build());
@@ -75,19 +114,40 @@ static void weigh_watchers(struct desk *desk, int stride)
     desk_need_descriptors(WATCHERS + 64);
     open_descriptors(desk, stride);
     CHECK_OK(plx_context_create(&desk->context, &options));
-    weigh(desk);
-    desk_close(desk);
 }
 
 static void dense_numbers(struct desk *desk)
 {
-    weigh_watchers(desk, 1);
+    prepare_to_weigh(desk, 1);
+    weigh(desk, plain, plain_bound);
+    desk_close(desk);
 }
 
 /* As a server has that opens a second descriptor, or a proxy. */
 static void every_second_number(struct desk *desk)
 {
-    weigh_watchers(desk, 2);
+    prepare_to_weigh(desk, 2);
+    weigh(desk, plain, plain_bound);
+    desk_close(desk);
+}
+
+static void custom_handles(struct desk *desk)
+{
+    prepare_to_weigh(desk, 2);
+    weigh(desk, custom, wide_bound(desk));
+    desk_close(desk);
+}
+
+/* Plain ones on poll, which watches files as it does the rest. */
+static void regular_files(struct desk *desk)
+{
+    prepare_to_weigh(desk, 2);
+    int file = memfd_create("file", MFD_CLOEXEC);
+    for (int i = 0; i < desk->descriptor_count; i++)
+        CHECK(dup3(file, desk->descriptors[i], O_CLOEXEC) == desk->descriptors[i]);
+    close(file);
+    weigh(desk, plain, IS_EPOLL(desk) ? wide_bound(desk) : plain_bound);
+    desk_close(desk);
 }
 
 /* --- Allocations, as the context's allocator sees them --- */
@@ -203,11 +263,6 @@ static void ghost(struct desk *desk)
     desk_close(desk);
 }
 
-static int get_fd(void *object)
-{
-    return *(int *)object;
-}
-
 static bool has_buffered(void *object)
 {
     (void)object;
@@ -244,6 +299,8 @@ static void unusual_handles(struct desk *desk)
 static const struct cost_case cases[] = {
     {"dense_numbers", dense_numbers, false},
     {"every_second_number", every_second_number, false},
+    {"custom_handles", custom_handles, false},
+    {"regular_files", regular_files, false},
     {"wait_modify_remove", wait_modify_remove, false},
     {"add_after_remove", add_after_remove, false},
     {"add_within_hint", add_within_hint, false},
