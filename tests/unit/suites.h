@@ -14,6 +14,7 @@ Suite *duration_suite(void);
 Suite *error_suite(void);
 Suite *guard_suite(void);
 Suite *normalise_suite(void);
+Suite *process_suite(void);
 Suite *queue_suite(void);
 Suite *ring_suite(void);
 Suite *slot_table_suite(void);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.c: Linux.
+ *
+ * What this kernel does that one has to know (tests/unit/test_process.c shows each):
+ *
+ *   a. A descriptor of a process is there since Linux 5.3. Older kernels answer ENOSYS, and seccomp
+ *      filters older than that EPERM, so neither says anything about the process.
+ *   b. A thread's number is refused with EINVAL; newer kernels, 6.18 for one, answer ENOENT.
+ *   c. waitid() takes such a descriptor since Linux 5.4: on 5.3 it answers EINVAL.
+ *   d. kill() takes a thread's number for that of its process. tgkill() does not.
+ */
+#include "src/os/process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <pollux/error.h>
+
+#include "src/os/os.h"
+
+/* By number: glibc has pidfd_open() since 2.36 only. The number is the same nearly everywhere. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* In glibc an enumerator, since 2.36 only; no preprocessor can ask for it. */
+enum { BY_DESCRIPTOR = 3 };
+
+static int call_open(int pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static int call_look(int kind, int id, siginfo_t *ret_info)
+{
+    return waitid((idtype_t)kind, (id_t)id, ret_info, WEXITED | WNOHANG | WNOWAIT);
+}
+
+static int call_probe(int pid)
+{
+    return (int)syscall(SYS_tgkill, pid, pid, 0);
+}
+
+struct plx__process_calls plx__process_calls = {
+    .open = call_open,
+    .look = call_look,
+    .probe = call_probe,
+};
+
+#define CALLS plx__process_calls
+
+bool plx__process_exists(int64_t pid)
+{
+    if (pid <= 0 || pid > INT_MAX)
+        return false;
+    return CALLS.probe((int)pid) == 0 || errno == EPERM;
+}
+
+int plx__process_open(int64_t pid)
+{
+    if (pid <= 0)
+        return PLX_ERR_INVALID;
+    if (pid > INT_MAX)
+        return PLX_ERR_NOTFOUND;
+    int descriptor = CALLS.open((int)pid);
+    if (descriptor >= 0)
+        return descriptor;
+    switch (errno) {
+    case ESRCH:
+    case EINVAL:
+    case ENOENT:
+        return PLX_ERR_NOTFOUND;
+    case ENOSYS:
+    case EPERM:
+        return plx__process_exists(pid) ? PLX_ERR_NOSUPPORT : PLX_ERR_NOTFOUND;
+    default:
+        return plx__os_error();
+    }
+}
+
+/* waitid() tells in three words what waitpid() tells in one. */
+static int to_wait_status(const siginfo_t *info)
+{
+    switch (info->si_code) {
+    case CLD_EXITED:
+        return W_EXITCODE(info->si_status & 0xFF, 0);
+    case CLD_DUMPED:
+        return info->si_status | WCOREFLAG;
+    default:
+        return info->si_status;
+    }
+}
+
+int plx__process_status(int64_t pid, int descriptor, int *ret_status)
+{
+    if (pid <= 0)
+        return PLX_ERR_INVALID;
+    if (pid > INT_MAX)
+        return PLX_ERR_NOTFOUND;
+    siginfo_t info = {.si_pid = 0}; /* what stays 0 if nothing has ended */
+    int result = descriptor < 0 ? -1 : CALLS.look(BY_DESCRIPTOR, descriptor, &info);
+    if (descriptor < 0 || (result < 0 && errno == EINVAL))
+        result = CALLS.look(P_PID, (int)pid, &info);
+    if (result < 0)
+        return errno == ECHILD ? PLX_ERR_NOTFOUND : plx__os_error();
+    if (info.si_pid == 0)
+        return PLX_ERR_AGAIN;
+    *ret_status = to_wait_status(&info);
+    return PLX_OK;
+}
