@@ -14,10 +14,11 @@ static uint32_t *held_of(const struct plx__target *target)
     return &spy.held[target->fd];
 }
 
-static void enter(void)
+static void enter(enum spied function)
 {
     REQUIRE(!spy.is_inside);
     spy.is_inside = true;
+    spy.entered |= (uint32_t)function;
 }
 
 static void leave(void)
@@ -28,7 +29,7 @@ static void leave(void)
 static int spy_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
 {
     REQUIRE(!(want & ~(PLX__DATA_EVENTS | PLX__MODES)));
-    enter();
+    enter(SPIED_ADD);
     int code = spy.real->add(queue, target, want);
     leave();
     if (code >= 0)
@@ -45,7 +46,7 @@ static int spy_modify(struct plx__queue *queue, struct plx__target *target, uint
     REQUIRE(was == *held_of(target));
     if (want == was && !(want & PLX_EDGE))
         ck_abort_msg("a change from %#x to %#x is none", (unsigned)was, (unsigned)want);
-    enter();
+    enter(SPIED_MODIFY);
     int code = spy.real->modify(queue, target, was, want);
     leave();
     if (code >= 0)
@@ -55,7 +56,7 @@ static int spy_modify(struct plx__queue *queue, struct plx__target *target, uint
 
 static bool spy_remove(struct plx__queue *queue, struct plx__target *target)
 {
-    enter();
+    enter(SPIED_REMOVE);
     bool is_known = spy.real->remove(queue, target);
     leave();
     return is_known;
@@ -63,7 +64,7 @@ static bool spy_remove(struct plx__queue *queue, struct plx__target *target)
 
 static int spy_holds(struct plx__queue *queue, struct plx__target *target)
 {
-    enter();
+    enter(SPIED_HOLDS);
     int held = spy.real->holds(queue, target);
     leave();
     return held;
@@ -84,12 +85,57 @@ static int spy_wait(struct plx__queue *queue, struct plx__record *records, int c
                     plx_duration timeout)
 {
     REQUIRE(capacity >= 1 && capacity <= PLX__BATCH); /* clause B4 */
-    enter();
+    enter(SPIED_WAIT);
     int count = spy.real->wait(queue, records, capacity, timeout);
     leave();
     for (int i = 0; i < count; i++)
         note(&records[i]);
     return count;
+}
+
+static uint32_t spy_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
+{
+    enter(SPIED_LOOK);
+    uint32_t facts = spy.real->look(queue, target, want);
+    leave();
+    return facts;
+}
+
+static int spy_renew(struct plx__queue *queue, bool is_forked)
+{
+    enter(SPIED_RENEW);
+    int code = spy.real->renew(queue, is_forked);
+    leave();
+    return code;
+}
+
+static void spy_settle(struct plx__queue *queue, bool keep_fresh)
+{
+    enter(SPIED_SETTLE);
+    spy.real->settle(queue, keep_fresh);
+    leave();
+}
+
+static int spy_nest(struct plx__queue *queue)
+{
+    enter(SPIED_NEST);
+    int fd = spy.real->nest(queue);
+    leave();
+    return fd;
+}
+
+static void spy_raise(struct plx__queue *queue, bool on)
+{
+    enter(SPIED_RAISE);
+    spy.real->raise(queue, on);
+    leave();
+}
+
+static void spy_close(struct plx__queue *queue)
+{
+    enter(SPIED_CLOSE);
+    spy.real->close(queue);
+    leave();
 }
 
 /* Puts the spy between a new context and its backend. */
@@ -101,6 +147,12 @@ static void spy_open(struct plx_context *context)
     spy.front.remove = spy_remove;
     spy.front.holds = spy_holds;
     spy.front.wait = spy_wait;
+    spy.front.look = spy_look;
+    spy.front.renew = spy_renew;
+    spy.front.settle = spy_settle;
+    spy.front.nest = spy.real->nest ? spy_nest : NULL;
+    spy.front.raise = spy.real->raise ? spy_raise : NULL;
+    spy.front.close = spy_close;
     context->backend = &spy.front;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <pollux.h>
@@ -235,15 +236,51 @@ static const plx_handle_ops witness_ops = {
     .cleanup = witness_cleanup,
 };
 
+/* Closed while a duplicate lives, and only then removed: epoll's queue has to be renewed. */
+static void leave_ghost(plx_context *context, int fd)
+{
+    plx_watcher *watcher;
+    int ghost = dup(fd);
+    ck_assert_int_eq(plx_context_add(context, plx_fd(ghost), PLX_READ, NULL, &watcher), PLX_OK);
+    close(ghost);
+    ck_assert_int_eq(plx_watcher_remove(watcher), PLX_OK);
+}
+
+/* A child takes the context over, and ends it. By then every function was called. */
+static void live_as_child(plx_context *context)
+{
+    plx_watcher *ready[1];
+    ck_assert_int_eq(plx_context_after_fork(context), PLX_OK);
+    ck_assert_int_eq(plx_context_wait(context, ready, 1, 0), 1);
+    plx_context_destroy(context);
+    uint32_t all = rig_backend->nest ? SPIED_ALL : SPIED_ALL & ~SPIED_NESTING;
+    ck_assert_uint_eq(spy.entered, all);
+}
+
+static void check_child(plx_context *context)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        live_as_child(context);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
 START_TEST(b3_a_backend_never_calls_back)
 {
     struct ends ends = rig_readable_pipe();
     struct witness witness = {.fd = ends.read};
+    plx_handle handle = plx_custom(&witness_ops, &witness);
     plx_context *context = spy_context(rig_backend->id);
     plx_watcher *watcher, *ready[4];
-    ck_assert_int_eq(
-        plx_context_add(context, plx_custom(&witness_ops, &witness), PLX_READ, NULL, &watcher),
-        PLX_OK);
+    ck_assert_int_eq(plx_context_add(context, handle, PLX_READ, NULL, &watcher), PLX_OK);
+    ck_assert_int_eq(plx_context_add(context, handle, PLX_READ, NULL, NULL), PLX_ERR_EXISTS);
+    if (rig_backend->nest)
+        ck_assert_int_ge(plx_context_fd(context), 0);
+    leave_ghost(context, ends.read);
     ck_assert_int_eq(plx_context_wait(context, ready, 4, 0), 1);
     ck_assert_int_eq(plx_watcher_modify(watcher, PLX_READ | PLX_RDHUP), PLX_OK);
     ck_assert_int_eq(plx_context_wait(context, ready, 1, 0), 1);
@@ -251,6 +288,8 @@ START_TEST(b3_a_backend_never_calls_back)
     ck_assert_int_eq(plx_watcher_remove(watcher), PLX_OK);
     ck_assert_int_eq(plx_context_wait(context, ready, 4, 0), 0);
     ck_assert_uint_ge(witness.questions, 6); /* all four functions, has_buffered each time */
+    ck_assert_int_eq(plx_context_add(context, handle, PLX_READ, NULL, &watcher), PLX_OK);
+    check_child(context);
     plx_context_destroy(context);
     rig_close_ends(ends);
 }
