@@ -17,6 +17,7 @@ int main(void)
     srunner_add_suite(runner, descriptor_map_suite());
     srunner_add_suite(runner, normalise_suite());
     srunner_add_suite(runner, guard_suite());
+    srunner_add_suite(runner, signals_suite());
     srunner_add_suite(runner, process_suite());
     srunner_add_suite(runner, backend_suite());
     srunner_add_suite(runner, queue_suite());

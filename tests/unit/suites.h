@@ -17,6 +17,7 @@ Suite *normalise_suite(void);
 Suite *process_suite(void);
 Suite *queue_suite(void);
 Suite *ring_suite(void);
+Suite *signals_suite(void);
 Suite *slot_table_suite(void);
 Suite *wake_suite(void);
 
