@@ -75,13 +75,31 @@ static bool is_settled(const struct plx_watcher *watcher, uint32_t wanted)
     return wanted == watcher->kernel && !(watcher->flags & PLX__REARM);
 }
 
+/*
+ * Where ghosts may be about, the change may reach one: that of an earlier file, which has come back
+ * to this number. The watcher's own file then goes on under the old token. With a token of its own
+ * for each change that record is stale, instead of a second report of the same watcher; and a muted
+ * watcher is not woken by it for ever. (tests/conformance: duplicate_trap_two_files_*)
+ */
+static int modify(struct plx_context *context, struct plx_watcher *watcher, uint32_t wanted)
+{
+    struct plx__slot *slot = &watcher->target.slot;
+    uint32_t generation = slot->generation;
+    if (context->has_ghosts && plx__slot_retire(slot))
+        context->needs_requeue = true; /* generations start again: see plx__watcher_retire() */
+    int code = context->backend->modify(context->queue, &watcher->target, watcher->kernel, wanted);
+    if (code < 0)
+        slot->generation = generation;
+    return code;
+}
+
 /* PLX_ERR_NOMEM: nothing has changed. Any other refusal is final and the watcher's own report. */
 static int apply(struct plx_context *context, struct plx_watcher *watcher)
 {
     uint32_t wanted = plx__interest_wanted(watcher);
     if (is_settled(watcher, wanted))
         return PLX_OK;
-    int code = context->backend->modify(context->queue, &watcher->target, watcher->kernel, wanted);
+    int code = modify(context, watcher, wanted);
     if (code == PLX_ERR_NOMEM)
         return code;
     if (code < 0)

@@ -300,6 +300,53 @@ void duplicate_trap_same_file_at_its_old_number(struct scene *scene)
     EXPECT_QUIET(scene);
 }
 
+/*
+ * A number whose first file left a ghost lost its second one in the same way, and the first comes
+ * back to it: a modify now reaches the ghost, while the second file still reports its watcher.
+ */
+static plx_watcher *closed_over_a_ghost(struct scene *scene, struct ends *first,
+                                        struct ends *second, uint32_t events)
+{
+    plx_watcher *ghost, *watcher;
+    plx_socket spare;
+
+    *first = stream_pair(scene);
+    *second = stream_pair(scene);
+    spare = duplicate(scene, first->here);
+    ghost = watch(scene, first->here, PLX_READ);
+    close_descriptor(scene, first->here);
+    CHECK_OK(plx_watcher_remove(ghost));
+    move_to(scene, second->here, first->here);
+    watcher = watch(scene, first->here, PLX_READ);
+    second->here = duplicate(scene, first->here);
+    move_to(scene, spare, first->here);
+    CHECK_OK(plx_watcher_modify(watcher, events));
+    return watcher;
+}
+
+void duplicate_trap_two_files_are_one_report(struct scene *scene)
+{
+    struct ends first, second;
+    plx_watcher *watcher = closed_over_a_ghost(scene, &first, &second, PLX_READ | PLX_WRITE);
+
+    say(&first);
+    say(&second);
+    EXPECT_REPORT(scene, watcher, PLX_READ | PLX_WRITE);
+    EXPECT_REPORT(scene, watcher, PLX_READ | PLX_WRITE);
+}
+
+void duplicate_trap_two_files_and_a_oneshot(struct scene *scene)
+{
+    struct ends first, second;
+    plx_watcher *watcher = closed_over_a_ghost(scene, &first, &second, PLX_READ | PLX_ONESHOT);
+
+    say(&second);
+    EXPECT_NO_SPIN(scene);
+    say(&first);
+    EXPECT_REPORT(scene, watcher, PLX_READ);
+    EXPECT_NO_SPIN(scene);
+}
+
 void duplicate_trap_others_keep_their_state(struct scene *scene)
 {
     struct ends quiet = stream_pair(scene), fired = stream_pair(scene), muted = stream_pair(scene);
