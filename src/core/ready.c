@@ -15,7 +15,8 @@ struct batch {
     struct plx_watcher **ready;
     int capacity;
     int count;
-    uint16_t marks; /* flags that a reported watcher gets while the batch is made */
+    uint16_t marks;  /* flags that a reported watcher gets while the batch is made */
+    bool is_exposed; /* ghosts were known before, and the wait could not get rid of them */
 };
 
 #define MARKS ((uint16_t)(PLX__GIVEN | PLX__SEEN))
@@ -117,6 +118,15 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 /* So many calls in a row may bring nothing but wakes and ghosts. */
 #define IDLE_CALLS 64
 
+/* While there is nothing but a ghost, a fresh queue comes first: it would be met again and again.
+ */
+static bool wants_more(const struct plx_context *context, const struct batch *batch)
+{
+    if (batch->count == 0 && context->needs_requeue && !batch->is_exposed)
+        return false;
+    return batch->count < batch->capacity;
+}
+
 /*
  * Fills the batch from the kernel with as many calls as it takes. Backends report in turn (clause
  * B12): once a watcher comes round again, all that were ready have been reported.
@@ -124,7 +134,7 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 static int fill_from_kernel(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
     bool is_more = true;
-    for (int idle = 0; is_more && batch->count < batch->capacity && idle < IDLE_CALLS; idle++) {
+    for (int idle = 0; is_more && wants_more(context, batch) && idle < IDLE_CALLS; idle++) {
         int room = batch->capacity - batch->count;
         room = room < PLX__BATCH ? room : PLX__BATCH;
         int given = batch->count;
@@ -334,7 +344,7 @@ static int collect_many(struct plx_context *context, struct batch *batch, plx_du
 int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher **ret_ready,
                                int capacity, plx_duration timeout)
 {
-    struct batch batch = {ret_ready, capacity, 0, MARKS};
+    struct batch batch = {ret_ready, capacity, 0, MARKS, context->needs_requeue};
     if (!plx__ring_is_empty(&context->buffered))
         ask_buffered(context);
     if (plx__ready_has_own(context))
@@ -351,7 +361,7 @@ int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher *
 int plx__ready_collect_rest(struct plx_context *context, struct plx_watcher **ret_ready,
                             int capacity, int count)
 {
-    struct batch batch = {ret_ready, capacity, count, MARKS};
+    struct batch batch = {ret_ready, capacity, count, MARKS, false};
     for (int i = 0; i < count; i++)
         ret_ready[i]->flags |= MARKS;
     fill_from_kernel(context, &batch, 0);

@@ -10,6 +10,8 @@
  */
 #include "src/core/context.h"
 
+#include <errno.h>
+
 #include "src/base/compiler.h"
 #include "src/base/duration.h"
 
@@ -103,6 +105,19 @@ static bool needs_preparing(const struct plx_context *context)
     return context->touched != PLX__SLOT_NONE || context->needs_requeue;
 }
 
+/*
+ * The queue has to be made anew and cannot be, for want of a descriptor, say. What is ready is
+ * still told; only sleeping is out of the question, because a ghost would end the sleep at once.
+ */
+PLX__RARE static int look_despite(struct plx_context *context, struct plx_watcher **ret_ready,
+                                  int capacity, int code)
+{
+    int cause = errno;
+    int count = plx__ready_collect_in_turn(context, ret_ready, capacity, 0);
+    errno = cause;
+    return count > 0 ? count : code;
+}
+
 /* Nothing was ready at the first look. */
 PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher **ret_ready,
                                 int capacity, plx_duration timeout, int64_t deadline)
@@ -114,7 +129,7 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
         if (is_requeued) {
             int code = plx__requeue(context, false);
             if (code < 0)
-                return code;
+                return look_despite(context, ret_ready, capacity, code);
         }
         if (deadline != PLX__NEVER)
             left = plx__remaining(deadline, plx__os_now());
@@ -124,17 +139,6 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
         if (count != 0)
             return count;
     }
-}
-
-/*
- * The queue has to be made anew and cannot be, for want of a descriptor, say. What is ready is
- * still told; only sleeping is out of the question, because a ghost would end the sleep at once.
- */
-PLX__RARE static int look_despite(struct plx_context *context, struct plx_watcher **ret_ready,
-                                  int capacity, int code)
-{
-    int count = plx__ready_collect_in_turn(context, ret_ready, capacity, 0);
-    return count > 0 ? count : code;
 }
 
 static int wait_until(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
@@ -158,6 +162,7 @@ static int wait_until(struct plx_context *context, struct plx_watcher **ret_read
    ghost. What fails here is tried again by the next wait. */
 PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
 {
+    int cause = errno; /* the wait's own, if it has failed */
     plx__interest_flush(context, false);
     if (context->needs_requeue)
         plx__requeue(context, false);
@@ -165,6 +170,7 @@ PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
         plx__nest_update(context);
     else /* Before the wake is forgotten: one that comes in between counts for this wait. */
         plx__nest_leave(context);
+    errno = cause;
 }
 
 static inline void leave(struct plx_context *context, int result)

@@ -435,3 +435,21 @@ void duplicate_trap_out_of_descriptors(struct scene *scene)
     say(&ends);
     EXPECT_REPORT(scene, reader, PLX_READ);
 }
+
+/* What stands behind the ghost is told all the same. */
+void duplicate_trap_out_of_descriptors_tells(struct scene *scene)
+{
+    struct ends ends = stream_pair(scene);
+    plx_watcher *ghost, *reader = watch(scene, ends.here, PLX_READ);
+
+    closed_with_duplicate(scene, &ghost);
+    say(&ends);
+    use_up_descriptors(scene);
+    CHECK_OK(plx_watcher_remove(ghost));
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQUAL(plx_context_wait(scene->context, scene->ready, 1, PATIENCE), 1);
+        CHECK(scene->ready[0] == reader);
+    }
+    give_back_descriptors(scene);
+    EXPECT_REPORT(scene, reader, PLX_READ);
+}

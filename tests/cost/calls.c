@@ -352,6 +352,21 @@ static void nested(struct desk *desk)
     desk_close(desk);
 }
 
+/* A descriptor that is closed and still reported costs one fresh queue, also without room for more
+   than one report: of that, of the wake and of a watcher, which is asked for first. */
+static void ghost(struct desk *desk)
+{
+    desk_open(desk, 0);
+    desk_add(desk, desk_event(desk, false), PLX_READ);
+    int fd = dup(desk_event(desk, true));
+    plx_watcher *watcher = desk_add(desk, fd, PLX_READ);
+    CHECK_EQUAL(close(fd), 0);
+    CHECK_OK(plx_watcher_remove(watcher));
+    COSTS(desk, CHECK_EQUAL(look_for(desk, 1, 0), 0), "create=1 add=3 epoll_wait=2 close=1", "");
+    COSTS_A_LOOK(desk, CHECK_EQUAL(look_for(desk, 1, 0), 0));
+    desk_close(desk);
+}
+
 static void ask_everything(struct desk *desk, plx_watcher *watcher)
 {
     CHECK_EQUAL(plx_context_count(desk->context), 1);
@@ -430,6 +445,7 @@ static const struct cost_case cases[] = {
     {"wake_asleep", wake_asleep, false},
     {"wake_by_thread", wake_by_thread, false},
     {"nested", nested, true},
+    {"ghost", ghost, true},
     {"questions", questions, false},
     {"fork_guard", fork_guard, false},
     {"exact_wait_missing", exact_wait_missing, true},
