@@ -141,6 +141,10 @@ struct plx__backend {
 
     /* Turns the other reason for readiness on or off. One system call. */
     void (*raise)(struct plx__queue *queue, bool on);
+
+    /* A third reason, from `deadline` on, by the clock of plx__os_now(); PLX__NEVER: none. One
+       system call. NULL where `nest` is. */
+    void (*alarm)(struct plx__queue *queue, int64_t deadline);
 };
 
 extern const struct plx__backend plx__backend_epoll;

@@ -60,6 +60,8 @@ struct plx__epoll_calls plx__epoll_calls = {
     .wait_exactly = call_pwait2,
     .look = poll,
     .eventfd = eventfd,
+    .timerfd = timerfd_create,
+    .set_timer = timerfd_settime,
     .read = read,
     .write = write,
     .close = close,
@@ -76,10 +78,12 @@ static const struct plx__token no_token = {0, 0};
  */
 struct plx__queue {
     int epoll;
-    int outer; /* a queue around `epoll` and `wake`, for nesting; -1: none */
+    int outer; /* a queue around `epoll`, `wake` and `timer`, for nesting; -1: none */
+    int timer; /* the alarm, a timerfd in `outer` alone; -1: none */
     int wake;  /* an eventfd, edge-triggered in `epoll`: no need to read it there */
     int old_epoll;
     int old_outer;
+    int old_timer;
     int old_wake;
     const plx_allocator *allocator;
     struct epoll_event events[PLX__BATCH];
@@ -131,10 +135,11 @@ static void close_one(int fd)
 }
 
 /* The cause of a failure outlives the cleaning up after it. */
-static void close_three(int epoll, int outer, int wake)
+static void close_all(int epoll, int wake, int outer, int timer)
 {
     int cause = errno;
     close_one(outer);
+    close_one(timer);
     close_one(epoll);
     close_one(wake);
     errno = cause;
@@ -173,7 +178,8 @@ static int ep_open(struct plx__queue **ret_queue, const plx_allocator *allocator
     if (!queue)
         return PLX_ERR_NOMEM;
     queue->allocator = allocator;
-    queue->outer = queue->wake = queue->old_epoll = queue->old_outer = queue->old_wake = -1;
+    queue->outer = queue->timer = queue->wake = -1;
+    queue->old_epoll = queue->old_outer = queue->old_timer = queue->old_wake = -1;
 
     int code = open_epoll(queue);
     if (code >= 0)
@@ -181,7 +187,7 @@ static int ep_open(struct plx__queue **ret_queue, const plx_allocator *allocator
     if (code >= 0)
         code = watch_wake(queue);
     if (code < 0) {
-        close_three(queue->epoll, -1, queue->wake);
+        close_all(queue->epoll, queue->wake, -1, -1);
         plx__alloc_free(allocator, queue, sizeof *queue);
         return code;
     }
@@ -191,14 +197,15 @@ static int ep_open(struct plx__queue **ret_queue, const plx_allocator *allocator
 
 static void ep_close(struct plx__queue *queue)
 {
-    close_three(queue->epoll, queue->outer, queue->wake);
+    close_all(queue->epoll, queue->wake, queue->outer, queue->timer);
     plx__alloc_free(queue->allocator, queue, sizeof *queue);
 }
 
 /* One of our own. A watched number that was closed may be one of them now. */
 static bool is_own(const struct plx__queue *queue, int fd)
 {
-    return fd == queue->epoll || fd == queue->outer || fd == queue->wake || fd == queue->old_epoll;
+    return fd == queue->epoll || fd == queue->outer || fd == queue->wake || fd == queue->timer ||
+           fd == queue->old_epoll;
 }
 
 static int ep_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
@@ -324,17 +331,18 @@ static void ep_settle(struct plx__queue *queue, bool keep_fresh)
     bool is_forked = queue->old_wake >= 0;
     if (keep_fresh) {
         leave_outer(queue, queue->old_epoll);
-        close_three(queue->old_epoll, queue->old_outer, queue->old_wake);
+        close_all(queue->old_epoll, queue->old_wake, queue->old_outer, queue->old_timer);
     } else {
         leave_outer(queue, queue->epoll);
-        close_three(queue->epoll, -1, is_forked ? queue->wake : -1);
+        close_all(queue->epoll, is_forked ? queue->wake : -1, -1, -1);
         queue->epoll = queue->old_epoll;
         if (is_forked) {
             queue->wake = queue->old_wake;
             queue->outer = queue->old_outer;
+            queue->timer = queue->old_timer;
         }
     }
-    queue->old_epoll = queue->old_outer = queue->old_wake = -1;
+    queue->old_epoll = queue->old_outer = queue->old_timer = queue->old_wake = -1;
 }
 
 static int open_fresh(struct plx__queue *queue, bool is_forked)
@@ -356,11 +364,24 @@ static int ep_renew(struct plx__queue *queue, bool is_forked)
     if (is_forked) { /* the parent's numbers, its nesting included, are left behind */
         queue->old_wake = queue->wake;
         queue->old_outer = queue->outer;
-        queue->wake = queue->outer = -1;
+        queue->old_timer = queue->timer;
+        queue->wake = queue->outer = queue->timer = -1;
     }
     int code = open_fresh(queue, is_forked);
     if (code < 0)
         ep_settle(queue, false);
+    return code;
+}
+
+static int open_outer(struct plx__queue *queue, int outer, int timer)
+{
+    if (outer < 0 || timer < 0)
+        return plx__os_error();
+    int code = control(outer, EPOLL_CTL_ADD, queue->epoll, EPOLLIN, no_token);
+    if (code >= 0)
+        code = control(outer, EPOLL_CTL_ADD, queue->wake, EPOLLIN, no_token);
+    if (code >= 0)
+        code = control(outer, EPOLL_CTL_ADD, timer, EPOLLIN, no_token);
     return code;
 }
 
@@ -369,18 +390,26 @@ static int ep_nest(struct plx__queue *queue)
     if (queue->outer >= 0)
         return queue->outer;
     int outer = CALLS.create(EPOLL_CLOEXEC);
-    if (outer < 0)
-        return plx__os_error();
-    int code = control(outer, EPOLL_CTL_ADD, queue->epoll, EPOLLIN, no_token);
-    if (code >= 0)
-        code = control(outer, EPOLL_CTL_ADD, queue->wake, EPOLLIN, no_token);
+    int timer = outer < 0 ? -1 : CALLS.timerfd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int code = open_outer(queue, outer, timer);
     if (code < 0) {
-        int cause = errno;
-        CALLS.close(outer);
-        errno = cause;
+        close_all(-1, -1, outer, timer);
         return code;
     }
+    queue->timer = timer;
     return queue->outer = outer;
+}
+
+/* Setting it also takes back that it has gone off. A zero would disarm it: 1 ns is long past. */
+static void ep_alarm(struct plx__queue *queue, int64_t deadline)
+{
+    struct itimerspec time = {0};
+    if (deadline != PLX__NEVER) {
+        int64_t moment = deadline > 0 ? deadline : 1;
+        time.it_value.tv_sec = (time_t)(moment / PLX_SECONDS(1));
+        time.it_value.tv_nsec = (long)(moment % PLX_SECONDS(1));
+    }
+    CALLS.set_timer(queue->timer, TFD_TIMER_ABSTIME, &time, NULL);
 }
 
 static void ep_raise(struct plx__queue *queue, bool on)
@@ -416,4 +445,5 @@ const struct plx__backend plx__backend_epoll = {
     .settle = ep_settle,
     .nest = ep_nest,
     .raise = ep_raise,
+    .alarm = ep_alarm,
 };

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -21,6 +22,8 @@ struct plx__epoll_calls {
                         const struct timespec *timeout, const sigset_t *mask);
     int (*look)(struct pollfd *entries, nfds_t count, int milliseconds);
     int (*eventfd)(unsigned int value, int flags);
+    int (*timerfd)(int clock, int flags);
+    int (*set_timer)(int timer, int flags, const struct itimerspec *time, struct itimerspec *old);
     ssize_t (*read)(int fd, void *bytes, size_t size);
     ssize_t (*write)(int fd, const void *bytes, size_t size);
     int (*close)(int fd);

@@ -27,6 +27,8 @@ enum counted {
     PPOLL,
     POLL,
     EVENTFD,
+    TIMERFD,
+    SETTIME,
     READ,
     WRITE,
     CLOSE,
@@ -37,8 +39,8 @@ enum counted {
 };
 
 static const char *const count_names[COUNTED] = {
-    "create",  "add",  "mod",   "del",   "epoll_wait", "epoll_pwait2", "ppoll", "poll",
-    "eventfd", "read", "write", "close", "fcntl",      "fstat",        "clock"};
+    "create",  "add",     "mod",  "del",   "epoll_wait", "epoll_pwait2", "ppoll", "poll", "eventfd",
+    "timerfd", "settime", "read", "write", "close",      "fcntl",        "fstat", "clock"};
 
 static int counts[COUNTED];
 static bool is_counting;
@@ -120,6 +122,19 @@ static int counted_eventfd(unsigned int value, int flags)
     return eventfd(value, flags);
 }
 
+static int counted_timerfd(int clock, int flags)
+{
+    count(TIMERFD);
+    return timerfd_create(clock, flags);
+}
+
+static int counted_set_timer(int timer, int flags, const struct itimerspec *time,
+                             struct itimerspec *old)
+{
+    count(SETTIME);
+    return timerfd_settime(timer, flags, time, old);
+}
+
 static ssize_t counted_read(int fd, void *bytes, size_t size)
 {
     count(READ);
@@ -181,6 +196,8 @@ static void count_kernel_calls(void)
         .wait_exactly = counted_wait_exactly,
         .look = counted_look,
         .eventfd = counted_eventfd,
+        .timerfd = counted_timerfd,
+        .set_timer = counted_set_timer,
         .read = counted_read,
         .write = counted_write,
         .close = close,

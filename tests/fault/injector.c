@@ -334,6 +334,8 @@ void injector_open(struct trial *opened)
         .wait_exactly = failing_wait_exactly,
         .look = failing_poll_one,
         .eventfd = failing_eventfd,
+        .timerfd = timerfd_create,
+        .set_timer = timerfd_settime,
         .read = failing_read,
         .write = failing_write,
         .close = close,

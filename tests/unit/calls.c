@@ -102,6 +102,17 @@ static int call_eventfd(unsigned int value, int flags)
     return is_refused() ? -1 : returned(real_epoll.eventfd(value, flags));
 }
 
+static int call_timerfd(int clock, int flags)
+{
+    return is_refused() ? -1 : returned(real_epoll.timerfd(clock, flags));
+}
+
+static int call_set_timer(int timer, int flags, const struct itimerspec *time,
+                          struct itimerspec *old)
+{
+    return is_refused() ? -1 : returned(real_epoll.set_timer(timer, flags, time, old));
+}
+
 static ssize_t call_read(int fd, void *bytes, size_t size)
 {
     return is_refused() ? -1 : transferred(real_epoll.read(fd, bytes, size));
@@ -129,6 +140,8 @@ void calls_open(void)
         .wait = call_wait,
         .wait_exactly = call_wait_exactly,
         .eventfd = call_eventfd,
+        .timerfd = call_timerfd,
+        .set_timer = call_set_timer,
         .read = call_read,
         .write = call_write,
         .close = call_close,
