@@ -112,5 +112,6 @@ bool plx_backend_is_available(plx_backend backend)
 bool plx_backend_supports(plx_backend backend, uint32_t events)
 {
     const struct plx__backend *found = backend == PLX_BACKEND_AUTO ? find_auto() : find(backend);
-    return found && (events & ~(found->supports | PLX_ERROR | PLX_HUP)) == 0;
+    const uint32_t everywhere = PLX_ERROR | PLX_HUP | PLX_TIMER | PLX_NOTIFY;
+    return found && (events & ~(found->supports | plx__os_supports | everywhere)) == 0;
 }

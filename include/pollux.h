@@ -26,6 +26,7 @@
 #include <pollux/error.h>
 #include <pollux/event.h>
 #include <pollux/handle.h>
+#include <pollux/loop.h>
 #include <pollux/time.h>
 #include <pollux/version.h>
 #include <pollux/watcher.h>

@@ -50,7 +50,7 @@ PLX_API bool plx_backend_is_available(plx_backend backend);
  * available one.
  *
  * Portability: EDGE on epoll and kqueue; PRI on epoll, poll and event ports; RDHUP everywhere.
- * TIMER, NOTIFY, SIGNAL and PROCESS are not in this release: false on every backend.
+ * TIMER and NOTIFY everywhere; SIGNAL and PROCESS on every POSIX backend.
  * Thread: any thread. In callbacks: yes.
  */
 PLX_API bool plx_backend_supports(plx_backend backend, uint32_t events);

@@ -34,6 +34,9 @@ extern "C" {
 typedef struct plx_context plx_context;
 typedef struct plx_watcher plx_watcher;
 
+/* What plx_context_post() hands to the thread of a loop. */
+typedef void plx_task(plx_context *context, void *data);
+
 /*
  * Where a context gets its memory. `resize` is realloc with the old size: (NULL, 0, n) allocates,
  * (block, n, 0) frees and returns NULL, anything else resizes. It returns NULL when there is no
@@ -53,16 +56,21 @@ typedef struct plx_context_options {
     size_t size;          /* sizeof(plx_context_options) of the caller */
     plx_backend backend;  /* PLX_BACKEND_AUTO: the best one, or what POLLUX_BACKEND says */
     size_t capacity_hint; /* room for so many plain descriptors from the start */
-    const plx_allocator *allocator; /* NULL: malloc */
+    const plx_allocator *allocator; /* NULL: malloc; it must be thread-safe if post is used */
+
+    /* Told of each task that was posted and never ran, in order, when the context is destroyed, so
+       that what `data` points to can be freed. It calls no function of the context. NULL: nobody is
+       told. */
+    void (*task_dropped)(plx_task *task, void *data);
 } plx_context_options;
 
 /* clang-format off */
 #ifdef __cplusplus
 #define PLX_CONTEXT_OPTIONS_INIT \
-    plx_context_options { sizeof(plx_context_options), PLX_BACKEND_AUTO, 0, nullptr }
+    plx_context_options { sizeof(plx_context_options), PLX_BACKEND_AUTO, 0, nullptr, nullptr }
 #else
 #define PLX_CONTEXT_OPTIONS_INIT \
-    { sizeof(plx_context_options), PLX_BACKEND_AUTO, 0, NULL }
+    { sizeof(plx_context_options), PLX_BACKEND_AUTO, 0, NULL, NULL }
 #endif
 /* clang-format on */
 

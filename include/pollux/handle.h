@@ -82,8 +82,12 @@ typedef struct plx_handle {
     } as;
 } plx_handle;
 
-#define PLX_HANDLE_FD     UINT32_C(1)
-#define PLX_HANDLE_CUSTOM UINT32_C(2)
+#define PLX_HANDLE_FD      UINT32_C(1)
+#define PLX_HANDLE_CUSTOM  UINT32_C(2)
+#define PLX_HANDLE_TIMER   UINT32_C(3)
+#define PLX_HANDLE_SIGNAL  UINT32_C(4)
+#define PLX_HANDLE_PROCESS UINT32_C(5)
+#define PLX_HANDLE_NOTIFY  UINT32_C(6)
 
 /*
  * Watch a descriptor: sockets, pipes, terminals, and whatever else the system lets one poll.
@@ -106,6 +110,61 @@ PLX_API plx_handle plx_fd(plx_socket fd);
  * Thread: any thread or signal handler. In callbacks: yes.
  */
 PLX_API plx_handle plx_custom(const plx_handle_ops *ops, void *object);
+
+/*
+ * Watch the clock: PLX_TIMER is reported once `after` nanoseconds have passed since add, never
+ * early, and then every `every` nanoseconds; 0 is once. PLX_FOREVER for `after` adds a timer that
+ * is stopped until plx_watcher_again(); for `every` it is the same as 0.
+ *
+ * A periodic timer keeps the grid of its first deadline, however late its reports are; periods that
+ * passed meanwhile are one report, and plx_watcher_count() says how many they were. Sums that do
+ * not fit into an int64_t never come. add refuses any other negative duration: PLX_ERR_INVALID.
+ *
+ * No kernel object stands behind a timer, and starting, moving, stopping and expiry make no system
+ * call (after plx_context_fd() some do). Any number may be added.
+ * Thread: any thread or signal handler. In callbacks: yes.
+ */
+PLX_API plx_handle plx_timer(plx_duration after, plx_duration every);
+
+/*
+ * Watch a signal: PLX_SIGNAL is reported after deliveries to this process, and plx_watcher_count()
+ * says how many the handler saw. (The kernel itself makes one of several that are pending at once,
+ * real-time signals excepted.) Every watcher of a signal, in whatever context and thread, sees each
+ * delivery.
+ *
+ * While a signal has a watcher the library has its disposition; with the last one the previous
+ * disposition comes back, unless another was set meanwhile. No thread's signal mask is touched: the
+ * signal must not be blocked in all of them. A forked child has the previous dispositions until
+ * plx_context_after_fork(); exec and posix_spawn give up handlers anyway. Interrupted system calls
+ * are restarted (SA_RESTART).
+ *
+ * add says PLX_ERR_INVALID for numbers out of range and for signals that cannot be caught or make
+ * no sense as an event: KILL, STOP, SEGV, BUS, FPE, ILL and their like.
+ * Portability: POSIX. Thread: any thread or signal handler. In callbacks: yes.
+ */
+PLX_API plx_handle plx_signal(int signo);
+
+/*
+ * Watch a process: PLX_PROCESS is reported once when it has finished, also if it finished before,
+ * as long as it was not collected. The library never collects it: waitpid() stays the caller's. See
+ * plx_watcher_exit_status().
+ *
+ * add says PLX_ERR_INVALID for `pid` <= 0 and PLX_ERR_NOTFOUND if there is no such process. Each
+ * watcher holds one descriptor (pidfd_open(2), Linux 5.3): PLX_ERR_TOOBIG. On older Linux SIGCHLD
+ * tells of children: the disposition of that signal is then the library's, each of its deliveries
+ * costs one call for each watched child, and for a process that is not a child add says
+ * PLX_ERR_NOSUPPORT.
+ * Portability: POSIX. Thread: any thread or signal handler. In callbacks: yes.
+ */
+PLX_API plx_handle plx_process(int64_t pid);
+
+/*
+ * Watch for plx_watcher_notify(): PLX_NOTIFY is reported from then on in every wait, until
+ * plx_watcher_clear(). The context has one kernel object for all of them.
+ *
+ * Portability: everywhere. Thread: any thread or signal handler. In callbacks: yes.
+ */
+PLX_API plx_handle plx_notify(void);
 
 #ifdef __cplusplus
 }

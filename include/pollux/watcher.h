@@ -2,11 +2,12 @@
 /*
  * watcher.h: one registration.
  *
- * A watcher is made by plx_context_add() and owned by its context. It is valid until the wait that
- * follows its removal, or until destroy: an entry of the batch in hand that was removed meanwhile
- * can still be asked. Every function here belongs to the thread that owns the context, may be
- * called in callbacks, and behaves the same on every backend. NULL is PLX_ERR_INVALID where a code
- * is returned and otherwise an empty answer.
+ * A watcher is made by plx_context_add() or plx_context_on() and owned by its context. It is valid
+ * until the wait that follows its removal (turn and run contain waits), or until destroy: an entry
+ * of the batch in hand that was removed meanwhile can still be asked. Every function here, save
+ * plx_watcher_notify(), belongs to the thread that owns the context, and all may be called in
+ * callbacks. They behave the same on every backend. NULL is PLX_ERR_INVALID where a code is
+ * returned and otherwise an empty answer.
  */
 #ifndef POLLUX_WATCHER_H
 #define POLLUX_WATCHER_H
@@ -74,6 +75,55 @@ PLX_API plx_handle plx_watcher_handle(const plx_watcher *watcher);
 
 /* The context it belongs to. */
 PLX_API plx_context *plx_watcher_context(const plx_watcher *watcher);
+
+/*
+ * Moves the deadline of a timer to `after` nanoseconds from now, running or not: made to be called
+ * for every message of a connection with an idle timeout. It never fires before `after` has passed
+ * since this call, and counts from the next wait, which reads the clock anyway. PLX_FOREVER stops
+ * the timer. A periodic one goes on from the new deadline; one that was muted, as a fired
+ * PLX_ONESHOT is, is armed again.
+ *
+ * Errors: PLX_ERR_INACTIVE, PLX_ERR_INVALID (no timer; another negative duration),
+ * PLX_ERR_FORKED. On error nothing has changed.
+ * Cost: no system call; after plx_context_fd() one if this is the earliest deadline now.
+ */
+PLX_API int plx_watcher_again(plx_watcher *watcher, plx_duration after);
+
+/*
+ * What the last report stands for: periods of a timer, deliveries of a signal. 0 before the first
+ * report and for other kinds. A timer without a period counts 1. Counts of a timer end at 2^48 - 1.
+ */
+PLX_API uint64_t plx_watcher_count(const plx_watcher *watcher);
+
+/*
+ * How a watched process ended: a status for WIFEXITED() and its kin, found out when PLX_PROCESS was
+ * reported, and kept also after the process was collected.
+ *
+ * Errors: PLX_ERR_AGAIN (not reported yet), PLX_ERR_NOTFOUND (not our child, or it was collected
+ * before the report), PLX_ERR_INVALID (no process, NULL), PLX_ERR_FORKED.
+ */
+PLX_API int plx_watcher_exit_status(const plx_watcher *watcher, int *ret_status);
+
+/*
+ * Raises a notify watcher: its context reports it in every wait until plx_watcher_clear(). Raising
+ * it again meanwhile changes nothing. errno is preserved.
+ *
+ * Errors: PLX_ERR_INACTIVE (it was removed, and its memory is not another watcher's yet: using it
+ * any later is undefined), PLX_ERR_INVALID (no notify), PLX_ERR_FORKED.
+ * Cost: no system call if it is raised already, or if news of any kind are pending, or while no
+ * thread sleeps in a wait and plx_context_fd() was never called; otherwise one. It takes no lock.
+ * Thread: any thread or signal handler, as long as it does not overlap the removal of the watcher
+ * or the destruction of the context.
+ */
+PLX_API int plx_watcher_notify(plx_watcher *watcher);
+
+/*
+ * Ends what plx_watcher_notify() began. A call that comes after it raises the watcher again.
+ *
+ * Errors: PLX_ERR_INACTIVE, PLX_ERR_INVALID (no notify), PLX_ERR_FORKED.
+ * Cost: no system call; after plx_context_fd() at most one.
+ */
+PLX_API int plx_watcher_clear(plx_watcher *watcher);
 
 #ifdef __cplusplus
 }

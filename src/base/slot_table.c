@@ -10,32 +10,34 @@ static_assert(sizeof(struct plx__slot) == 8, "a slot costs its object 8 bytes");
 static_assert(sizeof(struct plx__slab) % PLX__SLOT_UNIT == 0, "slots start on a unit");
 static_assert(sizeof(struct plx__token) == sizeof(uint64_t), "what a kernel carries");
 
-static uint32_t round_to_unit(size_t size)
+#define HEADER ((uint32_t)(sizeof(struct plx__slab) / PLX__SLOT_UNIT))
+
+static uint8_t to_units(size_t size)
 {
-    return (uint32_t)((size + PLX__SLOT_UNIT - 1) / PLX__SLOT_UNIT * PLX__SLOT_UNIT);
+    return (uint8_t)((size + PLX__SLOT_UNIT - 1) / PLX__SLOT_UNIT);
 }
 
 /* As many slots as fit below the largest offset, or as few as the hostile build wants. */
 static uint32_t slots_per_slab(uint32_t stride)
 {
-    uint32_t room = PLX__SLOT_OFFSETS * PLX__SLOT_UNIT - (uint32_t)sizeof(struct plx__slab);
-    return room / stride < PLX__SLOTS_PER_SLAB ? room / stride : PLX__SLOTS_PER_SLAB;
+    uint32_t count = (PLX__SLOT_OFFSETS - HEADER) / stride;
+    return count < PLX__SLOTS_PER_SLAB ? count : PLX__SLOTS_PER_SLAB;
 }
 
 static size_t slab_size(uint32_t stride)
 {
-    return sizeof(struct plx__slab) + (size_t)stride * slots_per_slab(stride);
+    return (HEADER + (size_t)stride * slots_per_slab(stride)) * PLX__SLOT_UNIT;
 }
 
 void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocator, void *owner,
-                     size_t thin_size, size_t wide_size)
+                     const size_t *sizes, unsigned count)
 {
-    *table = (struct plx__slot_table){
-        .allocator = allocator,
-        .owner = owner,
-        .stride = {round_to_unit(thin_size), round_to_unit(wide_size)},
-        .free_first = {PLX__SLOT_NONE, PLX__SLOT_NONE},
-    };
+    assert(count <= PLX__SLOT_CLASSES);
+    *table = (struct plx__slot_table){.allocator = allocator, .owner = owner};
+    for (unsigned kind = 0; kind < count; kind++) {
+        table->stride[kind] = to_units(sizes[kind]);
+        table->free_first[kind] = PLX__SLOT_NONE;
+    }
 }
 
 void plx__slots_close(struct plx__slot_table *table)
@@ -46,19 +48,19 @@ void plx__slots_close(struct plx__slot_table *table)
 }
 
 /* Backwards, so that the free list hands slots out in the order of their addresses. */
-static void put_all(struct plx__slot_table *table, enum plx__slot_class kind,
-                    struct plx__slab *slab)
+static void put_all(struct plx__slot_table *table, struct plx__slab *slab)
 {
     for (uint32_t i = slots_per_slab(slab->stride); i-- > 0;) {
-        size_t offset = sizeof *slab + (size_t)i * slab->stride;
-        struct plx__slot *slot = (struct plx__slot *)((uintptr_t)slab + offset);
+        uint32_t offset = HEADER + i * slab->stride;
+        struct plx__slot *slot =
+            (struct plx__slot *)((uintptr_t)slab + (uintptr_t)offset * PLX__SLOT_UNIT);
         slot->generation = 1;
-        slot->offset = (uint8_t)(offset / PLX__SLOT_UNIT);
-        plx__slots_put(table, kind, slot);
+        slot->offset = (uint8_t)offset;
+        plx__slots_put(table, slot);
     }
 }
 
-static int add_slab(struct plx__slot_table *table, enum plx__slot_class kind)
+static int add_slab(struct plx__slot_table *table, unsigned kind)
 {
     if (table->slab_count == PLX__SLAB_MAX)
         return PLX_ERR_NOMEM;
@@ -71,14 +73,15 @@ static int add_slab(struct plx__slot_table *table, enum plx__slot_class kind)
         return PLX_ERR_NOMEM;
     slab->sentinel = PLX__GENERATION_MAX;
     slab->number = (uint16_t)table->slab_count;
-    slab->stride = (uint16_t)table->stride[kind];
+    slab->stride = table->stride[kind];
+    slab->kind = (uint8_t)kind;
     slab->owner = table->owner;
     table->slabs[table->slab_count++] = slab;
-    put_all(table, kind, slab);
+    put_all(table, slab);
     return PLX_OK;
 }
 
-int plx__slots_reserve(struct plx__slot_table *table, enum plx__slot_class kind, uint32_t count)
+int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count)
 {
     while (table->free_count[kind] < count) {
         int code = add_slab(table, kind);
@@ -88,15 +91,15 @@ int plx__slots_reserve(struct plx__slot_table *table, enum plx__slot_class kind,
     return PLX_OK;
 }
 
-void *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind)
+void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
 {
     if (plx__slots_reserve(table, kind, 1) < 0)
         return NULL;
     struct plx__slot *slot = plx__slots_at(table->slabs, table->free_first[kind]);
-    table->free_first[kind] = slot->next;
+    table->free_first[kind] = plx__slot_next(slot);
     table->free_count[kind]--;
-    memset(slot + 1, 0, table->stride[kind] - sizeof *slot);
-    slot->next = PLX__SLOT_NONE;
+    memset(slot + 1, 0, plx__slot_size(slot) - sizeof *slot);
+    plx__slot_link(slot, PLX__SLOT_NONE);
     return slot;
 }
 
@@ -108,13 +111,13 @@ bool plx__slot_retire(struct plx__slot *slot)
     return is_last;
 }
 
-void plx__slots_put(struct plx__slot_table *table, enum plx__slot_class kind,
-                    struct plx__slot *slot)
+void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot)
 {
+    unsigned kind = plx__slot_class(slot);
 #ifdef POLLUX_STRESS
-    memset(slot + 1, 0xDB, table->stride[kind] - sizeof *slot); /* who reads on will notice */
+    memset(slot + 1, 0xDB, plx__slot_size(slot) - sizeof *slot); /* who reads on will notice */
 #endif
-    slot->next = table->free_first[kind] & PLX__SLOT_NONE;
+    plx__slot_link(slot, table->free_first[kind]);
     table->free_first[kind] = plx__slot_number(slot);
     table->free_count[kind]++;
 }

@@ -6,15 +6,19 @@
  * gone. They are a slot's number and a generation, never a pointer: a late event finds a slot whose
  * generation has moved on, and one compare drops it.
  *
- *   slabs    [0]------> +--------+------+------+------+-   header: owner, number, stride
+ *   slabs    [0]------> +--------+------+------+------+-   header: owner, number, class
  *            [1]---+    | header | slot | slot | slot |
  *                  |    +--------+------+------+------+-
- *                  +--> ...            ^ offset, in units of 16 bytes from the slab's start
+ *                  +--> ...            ^ offset, in units of 8 bytes from the slab's start
  *
  * A slot's number is that of its slab and its offset there, so that finding it is a shift and an
- * addition. Slabs hold objects of one size; two classes share one numbering. Because a slot knows
- * its offset, an object needs no pointer to its owner: 8 bytes less for every watcher.
+ * addition. Slabs hold objects of one class, and so of one size; all classes share one numbering.
+ * Because a slot knows its offset, an object needs no pointer to its owner and no word for its
+ * class: 8 bytes less for every watcher.
  * Slabs are freed with the table only, so that looking a stale token up is always safe.
+ *
+ * One thread uses a table. Only a slot's offset, and through it the slab's header, may be read by
+ * others while the slot is in use: it is a memory location of its own and never changes.
  */
 #ifndef POLLUX_BASE_SLOT_TABLE_H
 #define POLLUX_BASE_SLOT_TABLE_H
@@ -29,8 +33,9 @@
 /* The first member of every object in the table. */
 struct plx__slot {
     uint32_t generation; /* 1..PLX__GENERATION_MAX; moves on when the slot is retired */
-    uint32_t offset : 8; /* from the slab's start, in units of PLX__SLOT_UNIT */
-    uint32_t next : 24;  /* a number: the free list; the owner's while the slot is in use */
+    uint8_t offset;      /* from the slab's start, in units of PLX__SLOT_UNIT */
+    uint8_t next_high;   /* a number of 24 bits: the free list; the owner's while it is in use */
+    uint16_t next_low;
 };
 
 /* What the kernel carries. As 64 bits it is copied as it stands in memory. */
@@ -39,24 +44,26 @@ struct plx__token {
     uint32_t generation;
 };
 
-#define PLX__SLOT_UNIT      16u
-#define PLX__SLOT_OFFSETS   256u      /* offsets have 8 bits, which bounds a slab to 4 KiB */
-#define PLX__SLAB_MAX       0xFFFFu   /* slabs have 16: four million objects */
-#define PLX__SLOT_NONE      0xFFFFFFu /* ends a list */
+#define PLX__SLOT_UNIT      8u
+#define PLX__SLOT_OFFSETS   256u      /* offsets have 8 bits, which bounds a slab to 2 KiB */
+#define PLX__SLAB_MAX       0xFFFFu   /* slabs have 16: four million objects of 32 bytes */
+#define PLX__SLOT_NONE      0u        /* ends a list: there the header of the first slab is */
+#define PLX__SLOT_LIMIT     0xFFFFFFu /* numbers are smaller */
 #define PLX__GENERATION_MAX ((uint32_t)((UINT64_C(1) << PLX__GENERATION_BITS) - 1))
 
 struct plx__slab {
     uint32_t
         sentinel; /* never 0: a token of zeroes names the slab itself, and is stale there too */
     uint16_t number;
-    uint16_t stride; /* bytes from slot to slot */
+    uint8_t stride; /* from slot to slot, in units */
+    uint8_t kind;   /* the class of its objects */
     union {
         void *owner;
         uint64_t width; /* so that slots start on a unit with pointers of any size */
     };
 };
 
-enum plx__slot_class { PLX__SLOT_THIN, PLX__SLOT_WIDE, PLX__SLOT_CLASSES };
+#define PLX__SLOT_CLASSES 12u
 
 struct plx__slot_table {
     const plx_allocator *allocator;
@@ -64,20 +71,21 @@ struct plx__slot_table {
     struct plx__slab **slabs;
     uint32_t slab_count;
     uint32_t slab_capacity;
-    uint32_t stride[PLX__SLOT_CLASSES];
+    uint8_t stride[PLX__SLOT_CLASSES];
     uint32_t free_first[PLX__SLOT_CLASSES];
     uint32_t free_count[PLX__SLOT_CLASSES];
 };
 
+/* `sizes` are those of the `count` classes that are used. */
 void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocator, void *owner,
-                     size_t thin_size, size_t wide_size);
+                     const size_t *sizes, unsigned count);
 void plx__slots_close(struct plx__slot_table *table);
 
 /* Makes `count` slots of the class free; on failure fewer may be. */
-int plx__slots_reserve(struct plx__slot_table *table, enum plx__slot_class kind, uint32_t count);
+int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count);
 
 /* An object, zeroed but for its slot, or NULL when there is no memory. */
-void *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind);
+void *plx__slots_take(struct plx__slot_table *table, unsigned kind);
 
 /*
  * Makes the tokens of a slot stale; its object may be read until the slot is put back. True if the
@@ -86,12 +94,32 @@ void *plx__slots_take(struct plx__slot_table *table, enum plx__slot_class kind);
 bool plx__slot_retire(struct plx__slot *slot);
 
 /* Puts a retired slot, or one that was taken and never shown to anybody, on the free list. */
-void plx__slots_put(struct plx__slot_table *table, enum plx__slot_class kind,
-                    struct plx__slot *slot);
+void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot);
 
 static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
 {
     return (struct plx__slab *)((uintptr_t)slot - slot->offset * PLX__SLOT_UNIT);
+}
+
+static inline unsigned plx__slot_class(const struct plx__slot *slot)
+{
+    return plx__slot_slab(slot)->kind;
+}
+
+static inline size_t plx__slot_size(const struct plx__slot *slot)
+{
+    return plx__slot_slab(slot)->stride * (size_t)PLX__SLOT_UNIT;
+}
+
+static inline uint32_t plx__slot_next(const struct plx__slot *slot)
+{
+    return (uint32_t)slot->next_high << 16 | slot->next_low;
+}
+
+static inline void plx__slot_link(struct plx__slot *slot, uint32_t next)
+{
+    slot->next_high = (uint8_t)(next >> 16);
+    slot->next_low = (uint16_t)next;
 }
 
 static inline uint32_t plx__slot_number(const struct plx__slot *slot)

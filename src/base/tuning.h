@@ -13,6 +13,13 @@
 #define PLX__MAP_PAGE_BITS   1
 #define PLX__GROWTH_STEP     2
 #define PLX__BATCH           1
+#define PLX__TURN            2
+#define PLX__TIMER_HEAP      2
+#define PLX__TIMER_SAMPLES   16
+#define PLX__TIMER_TIERS     3
+#define PLX__TIMER_FILL      1
+#define PLX__TIMER_RATIO     2
+#define PLX__TIMER_FRACTION  16
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
 
 #else
@@ -32,9 +39,19 @@
    room for one more does it show that they are all. */
 #define PLX__BATCH       1025
 
+/* Callbacks of one turn: what one kernel call brings, and room for one more is not needed. */
+#define PLX__TURN        1024
+
+#define PLX__TIMER_HEAP     1024
+#define PLX__TIMER_SAMPLES  64
+#define PLX__TIMER_FILL     512
+#define PLX__TIMER_RATIO    8
+#define PLX__TIMER_FRACTION 16
+#define PLX__TIMER_TIERS    24
+
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
    would be small blocks, which glibc keeps after realloc and counts as used. */
-#define PLX__CAPACITY    128
+#define PLX__CAPACITY       128
 
 #endif
 

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#include "src/base/duration.h"
+#include "src/sources/timer.h"
+
 bool plx__read_sized(void *copy, size_t known, const void *given, size_t given_size)
 {
     const unsigned char *bytes = given;
@@ -30,17 +33,28 @@ static int read_options(const plx_context_options *options, plx_context_options 
 /* Room for `count` watchers, and for descriptors of numbers that so many watchers tend to have. */
 static int reserve(struct plx_context *context, size_t count)
 {
-    if (count >= PLX__SLOT_NONE)
+    if (count >= PLX__SLOT_LIMIT)
         return PLX_ERR_NOMEM;
-    int code = plx__slots_reserve(&context->slots, PLX__SLOT_THIN, (uint32_t)count);
+    int code = plx__slots_reserve(&context->slots, PLX__KIND_FD * 2, (uint32_t)count);
     for (size_t fd = 0; code >= 0 && fd < 2 * count; fd += (size_t)1 << PLX__MAP_PAGE_BITS)
         code = plx__map_reserve(&context->map, (plx_socket)fd);
     return code;
 }
 
+static void open_slots(struct plx_context *context)
+{
+    size_t sizes[PLX__KINDS * 2];
+    for (size_t kind = 0; kind < PLX__KINDS; kind++) {
+        sizes[kind * 2] = plx__kinds[kind]->size;
+        sizes[kind * 2 + 1] = plx__kinds[kind]->size + sizeof(plx_callback *);
+    }
+    plx__slots_open(&context->slots, &context->allocator, context, sizes, PLX__KINDS * 2);
+}
+
 static void free_memory(struct plx_context *context)
 {
     plx_allocator allocator = context->allocator;
+    plx__timers_close(&context->timers);
     plx__slots_close(&context->slots);
     plx__map_close(&context->map);
     plx__alloc_free(&allocator, context, sizeof *context);
@@ -51,8 +65,11 @@ static int open_context(struct plx_context *context, size_t capacity)
     context->touched = PLX__SLOT_NONE;
     plx__ring_open(&context->always);
     plx__ring_open(&context->buffered);
-    plx__slots_open(&context->slots, &context->allocator, context, sizeof(struct plx_watcher),
-                    sizeof(struct plx__wide));
+    plx__ring_open(&context->raised);
+    plx__ring_open(&context->raisable);
+    plx__timers_begin(context);
+    context->alarm = PLX__NEVER;
+    open_slots(context);
     plx__map_open(&context->map, &context->allocator);
     context->guard = plx__os_guard(&context->stamp);
     if (!context->guard)
@@ -81,6 +98,7 @@ int plx_context_create(plx_context **ret_context, const plx_context_options *opt
         return PLX_ERR_NOMEM;
     context->backend = backend;
     context->allocator = *read.allocator;
+    context->task_dropped = read.task_dropped;
     code = open_context(context,
                         read.capacity_hint > PLX__CAPACITY ? read.capacity_hint : PLX__CAPACITY);
     if (code < 0) {
@@ -91,18 +109,32 @@ int plx_context_create(plx_context **ret_context, const plx_context_options *opt
     return PLX_OK;
 }
 
-/* Runs the cleanup of every custom handle, in active watchers and in removed ones. */
-static void clean_all(struct plx_context *context)
+static void let_go(struct plx_watcher *watcher)
+{
+    const struct plx__kind_ops *ops = plx__kinds[plx__watcher_kind(watcher)];
+    if (watcher->flags & PLX__ACTIVE && ops->release)
+        ops->release(watcher);
+    if (ops->clean)
+        ops->clean(watcher);
+}
+
+/* Lets go of what watchers hold beside memory: of active ones, and of removed ones. */
+static void let_all_go(struct plx_context *context)
 {
     plx_socket fd = PLX_BAD_SOCKET;
     uint32_t number;
+    while (!plx__ring_is_empty(&context->raisable)) {
+        struct plx__raised *raised = plx__raised_among(context->raisable.next);
+        plx__ring_leave(&raised->among);
+        let_go(&raised->ringed.watcher);
+    }
     while ((number = plx__map_next(&context->map, &fd)) != PLX__MAP_NONE)
-        plx__watcher_clean(plx__watcher_at(context, number));
+        let_go(plx__watcher_at(context, number));
     for (number = context->touched; number != PLX__SLOT_NONE;) {
         struct plx_watcher *watcher = plx__watcher_at(context, number);
-        number = watcher->target.slot.next;
+        number = plx__slot_next(&watcher->target.slot);
         if (!(watcher->flags & PLX__ACTIVE))
-            plx__watcher_clean(watcher);
+            let_go(watcher);
     }
 }
 
@@ -110,9 +142,29 @@ void plx_context_destroy(plx_context *context)
 {
     if (!context)
         return;
-    clean_all(context);
+    if (plx__loop_is_inside(context)) {
+        plx__loop_doom(context);
+        return;
+    }
+    plx__loop_close(context);
+    let_all_go(context);
     context->backend->close(context->queue);
     free_memory(context);
+}
+
+/* What belongs to the process, and not to its descriptors or memory, is not inherited. */
+static int resume_all(struct plx_context *context)
+{
+    plx__raised_after_fork(context);
+    struct plx__ring *node = context->raisable.next;
+    int code = PLX_OK;
+    for (; code >= 0 && node != &context->raisable; node = node->next) {
+        struct plx_watcher *watcher = &plx__raised_among(node)->ringed.watcher;
+        const struct plx__kind_ops *ops = plx__kinds[plx__watcher_kind(watcher)];
+        if (ops->resume)
+            code = ops->resume(context, watcher);
+    }
+    return code;
 }
 
 int plx_context_after_fork(plx_context *context)
@@ -121,14 +173,22 @@ int plx_context_after_fork(plx_context *context)
         return PLX_ERR_INVALID;
     if (!plx__is_forked(context))
         return atomic_load(&context->state) & PLX__BUSY ? PLX_ERR_BUSY : PLX_OK;
+    if (plx__loop_is_inside(context))
+        return PLX_ERR_BUSY;
     int code = plx__requeue(context, true);
     if (code < 0)
         return code;
-    /* Who was inside wait stayed in the parent, and so did the nested descriptor. */
-    atomic_fetch_and(&context->state, PLX__WOKEN);
+    /* Who was inside wait stayed in the parent, and so did the nested descriptor and the tasks. */
+    atomic_fetch_and(&context->state, PLX__WOKEN | PLX__ARRIVED | PLX__STOPPED);
+    plx__loop_after_fork(context);
     context->is_raised = false;
-    plx__os_guard(&context->stamp);
-    return PLX_OK;
+    context->alarm = PLX__NEVER;
+    uint32_t parent = context->stamp;
+    plx__os_guard(&context->stamp); /* from now on signals count here */
+    code = resume_all(context);
+    if (code < 0)
+        context->stamp = parent;
+    return code;
 }
 
 int plx_context_wake(plx_context *context)
@@ -137,9 +197,7 @@ int plx_context_wake(plx_context *context)
         return PLX_ERR_INVALID;
     if (plx__is_forked(context))
         return PLX_ERR_FORKED;
-    uint32_t state = atomic_fetch_or(&context->state, PLX__WOKEN);
-    if (!(state & PLX__WOKEN) && state & (PLX__SLEEPING | PLX__NESTED))
-        context->backend->wake(context->queue);
+    plx__rouse(context, PLX__WOKEN);
     return PLX_OK;
 }
 
@@ -151,26 +209,4 @@ plx_backend plx_context_backend(const plx_context *context)
 size_t plx_context_count(const plx_context *context)
 {
     return context ? context->active_count : 0;
-}
-
-plx_watcher *plx_context_find(plx_context *context, plx_socket fd)
-{
-    if (!context)
-        return NULL;
-    uint32_t number = plx__map_get(&context->map, fd);
-    return number == PLX__MAP_NONE ? NULL : plx__watcher_at(context, number);
-}
-
-int plx_context_close(plx_context *context, plx_socket fd)
-{
-    int code = context ? PLX_OK : PLX_ERR_INVALID;
-    if (context && plx__is_forked(context)) {
-        code = PLX_ERR_FORKED;
-    } else if (context) {
-        plx_watcher *watcher = plx_context_find(context, fd);
-        if (watcher)
-            plx_watcher_remove(watcher);
-    }
-    int closed = plx__os_close(fd);
-    return code < 0 ? code : closed;
 }

@@ -8,6 +8,7 @@
  * number may come back at once.
  */
 #include "src/core/context.h"
+#include "src/sources/timer.h"
 
 int plx__interest_check(const struct plx_context *context, uint32_t events)
 {
@@ -23,6 +24,8 @@ uint32_t plx__interest_wanted(const struct plx_watcher *watcher)
 {
     if (watcher->flags & PLX__MUTED)
         return PLX__SILENT;
+    if (watcher->events & PLX_PROCESS)
+        return PLX_READ | PLX_ONESHOT;
     /* Level-triggered, a hang-up that nobody asked for would be reported for ever: once is enough.
      */
     if (!(watcher->events & PLX__DATA_EVENTS))
@@ -43,7 +46,7 @@ void plx__touch(struct plx_context *context, struct plx_watcher *watcher)
     if (watcher->flags & PLX__TOUCHED)
         return;
     watcher->flags |= PLX__TOUCHED;
-    watcher->target.slot.next = context->touched & PLX__SLOT_NONE;
+    plx__slot_link(&watcher->target.slot, context->touched);
     context->touched = plx__slot_number(&watcher->target.slot);
 }
 
@@ -119,28 +122,48 @@ int plx__interest_change(struct plx_context *context, struct plx_watcher *watche
     return PLX_OK;
 }
 
+/* What has to stay on the list of touched watchers puts itself on the new one. */
+static int settle(struct plx_context *context, struct plx_watcher *watcher, bool free_removed)
+{
+    if (!(watcher->flags & PLX__ACTIVE)) {
+        if (free_removed)
+            plx__watcher_free(context, watcher);
+        else
+            plx__touch(context, watcher);
+    } else if (watcher->flags & PLX__REFUSED) {
+        plx__touch(context, watcher);
+    } else if (watcher->flags & PLX__RELATIVE) {
+        plx__timer_settle(context, watcher);
+    } else if (apply(context, watcher) < 0) {
+        plx__touch(context, watcher);
+        return PLX_ERR_NOMEM;
+    }
+    return PLX_OK;
+}
+
+/* From now on what plx_watcher_again() moved counts from the present. */
+static void settle_base(struct plx_context *context)
+{
+    int64_t now = plx__now(context);
+    context->passed = now - context->base;
+    context->base = now;
+    context->has_relative = false;
+}
+
 int plx__interest_flush(struct plx_context *context, bool free_removed)
 {
     int result = PLX_OK;
+    if (context->has_relative)
+        settle_base(context);
     uint32_t number = context->touched;
-
-    /* What has to stay on the list puts itself on the new one. */
     context->touched = PLX__SLOT_NONE;
     while (number != PLX__SLOT_NONE) {
         struct plx_watcher *watcher = plx__watcher_at(context, number);
-        number = watcher->target.slot.next;
+        number = plx__slot_next(&watcher->target.slot);
         watcher->flags &= (uint16_t)~PLX__TOUCHED;
-        if (!(watcher->flags & PLX__ACTIVE)) {
-            if (free_removed)
-                plx__watcher_free(context, watcher);
-            else
-                plx__touch(context, watcher);
-        } else if (watcher->flags & PLX__REFUSED) {
-            plx__touch(context, watcher);
-        } else if (apply(context, watcher) < 0) {
-            plx__touch(context, watcher);
-            result = PLX_ERR_NOMEM;
-        }
+        int code = settle(context, watcher, free_removed);
+        if (code < 0)
+            result = code;
     }
     return result;
 }

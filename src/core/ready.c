@@ -8,7 +8,10 @@
  */
 #include "src/core/context.h"
 
+#include "src/base/duration.h"
 #include "src/core/normalise.h"
+#include "src/sources/process.h"
+#include "src/sources/timer.h"
 
 /* What is being made: watchers in the caller's array. */
 struct batch {
@@ -27,17 +30,17 @@ static void give(struct batch *batch, struct plx_watcher *watcher, uint32_t even
     batch->ready[batch->count++] = watcher;
 }
 
-/* Puts a wide watcher at the end of a ring. */
-static void join(struct plx_context *context, struct plx__ring *home, struct plx_watcher *watcher)
+void plx__ready_join(struct plx_context *context, struct plx__ring *home,
+                     struct plx_watcher *watcher)
 {
-    struct plx__ring *ring = &plx__wide(watcher)->ring;
+    struct plx__ring *ring = plx__watcher_ring(watcher);
     context->own_count += !plx__ring_is_member(ring);
     plx__ring_append(home, ring);
 }
 
 void plx__ready_leave(struct plx_context *context, struct plx_watcher *watcher)
 {
-    struct plx__ring *ring = &plx__wide(watcher)->ring;
+    struct plx__ring *ring = plx__watcher_ring(watcher);
     context->own_count -= plx__ring_is_member(ring);
     plx__ring_leave(ring);
 }
@@ -49,7 +52,7 @@ static void take_last(struct plx_context *context, struct plx_watcher *watcher, 
 {
     plx__interest_note(watcher, PLX__SILENT);
     if (events)
-        watcher->flags |= PLX__MUTED;
+        plx__watcher_mark(context, watcher, PLX__MUTED, 0);
     else
         plx__touch(context, watcher); /* nothing to tell, so it is armed again in the next wait */
 }
@@ -59,20 +62,28 @@ static uint32_t buffered_events(const struct plx_watcher *watcher)
 {
     if (!(watcher->flags & PLX__BUFFERS))
         return 0;
-    const struct plx__wide *wide = (const struct plx__wide *)watcher;
-    return plx__ring_is_member(&wide->ring) && !(watcher->flags & PLX__GIVEN) ? PLX_READ : 0;
+    const struct plx__ringed *ringed = (const struct plx__ringed *)watcher;
+    return plx__ring_is_member(&ringed->ring) && !(watcher->flags & PLX__GIVEN) ? PLX_READ : 0;
+}
+
+/* What the facts mean to this watcher. */
+static uint32_t events_of(struct plx_watcher *watcher, uint32_t facts)
+{
+    uint32_t events = plx__normalise(facts, watcher->events) | buffered_events(watcher);
+    if (watcher->events & PLX_PROCESS && facts & PLX_READ)
+        events |= plx__process_finish(watcher);
+    return events;
 }
 
 /* A record of a watcher that was not removed. */
 static void take_live(struct plx_context *context, struct batch *batch, struct plx_watcher *watcher,
                       uint32_t facts)
 {
-    uint32_t events = plx__normalise(facts, watcher->events) | buffered_events(watcher);
-
     if (watcher->flags & PLX__LOST) {
         context->needs_requeue = true; /* a duplicate of the descriptor that it lost */
         return;
     }
+    uint32_t events = events_of(watcher, facts);
     if (watcher->flags & PLX__ONCE || facts & PLX__GONE)
         take_last(context, watcher, events);
     else if ((watcher->flags & (PLX__MUTED | PLX__GIVEN)) == PLX__MUTED)
@@ -166,14 +177,14 @@ static void take_refused(struct plx_context *context, struct batch *batch, int r
     context->touched = PLX__SLOT_NONE;
     while (number != PLX__SLOT_NONE) {
         struct plx_watcher *watcher = plx__watcher_at(context, number);
-        number = watcher->target.slot.next;
+        number = plx__slot_next(&watcher->target.slot);
         watcher->flags &= (uint16_t)~PLX__TOUCHED;
         if (!(watcher->flags & PLX__REFUSED) || room-- <= 0) {
             plx__touch(context, watcher);
             continue;
         }
         plx__interest_forgive(context, watcher);
-        watcher->flags |= PLX__MUTED | PLX__GIVEN;
+        plx__watcher_mark(context, watcher, PLX__MUTED | PLX__GIVEN, 0);
         give(batch, watcher, plx__normalise(PLX__GONE, watcher->events));
     }
 }
@@ -189,11 +200,11 @@ static void give_file(struct plx_context *context, struct batch *batch, struct p
     give(batch, watcher, plx__normalise(facts, watcher->events));
     watcher->flags |= PLX__GIVEN;
     if (!is_open || watcher->events & PLX_ONESHOT)
-        watcher->flags |= PLX__MUTED;
+        plx__watcher_mark(context, watcher, PLX__MUTED, 0);
     if (!is_open || watcher->events & PLX__MODES)
         plx__ready_leave(context, watcher);
     else
-        join(context, &context->always, watcher);
+        plx__ready_join(context, &context->always, watcher);
 }
 
 static void take_always(struct plx_context *context, struct batch *batch, int limit)
@@ -229,8 +240,8 @@ void plx__ready_arm(struct plx_context *context, struct plx_watcher *watcher)
     }
     if (!is_member)
         plx__ready_leave(context, watcher);
-    else if (!plx__ring_is_member(&plx__wide(watcher)->ring))
-        join(context, home, watcher);
+    else if (!plx__ring_is_member(plx__watcher_ring(watcher)))
+        plx__ready_join(context, home, watcher);
 }
 
 /* Keeps in the ring those that have something. The others come back when they are reported. */
@@ -241,7 +252,7 @@ static void ask_buffered(struct plx_context *context)
         struct plx__wide *wide = plx__wide(plx__watcher_in_ring(node));
         node = node->next;
         if (!wide->ops->has_buffered(wide->object))
-            plx__ready_leave(context, &wide->watcher);
+            plx__ready_leave(context, &wide->ringed.watcher);
     }
 }
 
@@ -256,11 +267,11 @@ static void take_buffered(struct plx_context *context, struct batch *batch, int 
         if (watcher->events & PLX_ONESHOT) {
             /* The kernel is still armed. It may add to this report, and is silenced before the
                next one. */
-            watcher->flags |= PLX__MUTED;
+            plx__watcher_mark(context, watcher, PLX__MUTED, 0);
             plx__ready_leave(context, watcher);
             plx__touch(context, watcher);
         } else {
-            join(context, &context->buffered, watcher);
+            plx__ready_join(context, &context->buffered, watcher);
         }
     }
 }
@@ -280,12 +291,48 @@ static void complete_buffered(struct plx_context *context, struct batch *batch)
     }
 }
 
+/* --- Timers and what was raised --- */
+
+static void take_timers(struct plx_context *context, struct batch *batch, int limit)
+{
+    struct plx_watcher *watcher;
+    while (batch->count < limit && context->timers.count > 0 &&
+           (watcher = plx__timer_take(context)) != NULL)
+        give(batch, watcher, PLX_TIMER);
+}
+
+static void take_raised(struct plx_context *context, struct batch *batch, int limit)
+{
+    while (batch->count < limit && !plx__ring_is_empty(&context->raised)) {
+        struct plx_watcher *watcher = plx__watcher_in_ring(context->raised.next);
+        if (watcher->flags & PLX__GIVEN)
+            return; /* once round */
+        uint32_t events = plx__kinds[plx__watcher_kind(watcher)]->report(context, watcher);
+        if (events == 0)
+            continue; /* it took itself out */
+        give(batch, watcher, events);
+        watcher->flags |= PLX__GIVEN;
+        if (watcher->events & PLX_ONESHOT || events & PLX_PROCESS) {
+            plx__watcher_mark(context, watcher, PLX__MUTED, 0);
+            plx__ready_leave(context, watcher);
+        } else if (plx__ring_is_member(plx__watcher_ring(watcher))) {
+            plx__ready_join(context, &context->raised, watcher); /* at the end of the line */
+        }
+    }
+}
+
 /* --- Taking turns --- */
 
 static int take_from(struct plx_context *context, enum plx__source source, struct batch *batch,
                      int limit, plx_duration timeout)
 {
     switch (source) {
+    case PLX__SOURCE_TIMERS:
+        take_timers(context, batch, limit);
+        return PLX_OK;
+    case PLX__SOURCE_RAISED:
+        take_raised(context, batch, limit);
+        return PLX_OK;
     case PLX__SOURCE_ALWAYS:
         take_always(context, batch, limit);
         return PLX_OK;
@@ -315,30 +362,63 @@ static int collect_one(struct plx_context *context, struct batch *batch, plx_dur
     return code;
 }
 
-/* Serves the sources outside the kernel in turn, each up to `share` more and all up to `limit`. */
-static void collect_own(struct plx_context *context, struct batch *batch, int share, int limit)
+/*
+ * Serves the sources outside the kernel in turn, each up to `share` more and all up to `limit`; not
+ * the one that has been `served`. Returns the first that had something, or PLX__SOURCES.
+ */
+static enum plx__source collect_own(struct plx_context *context, struct batch *batch, int share,
+                                    int limit, enum plx__source served)
 {
     enum plx__source source = context->turn;
+    enum plx__source first = PLX__SOURCES;
     for (int i = 0; i < PLX__SOURCES; i++, source = next_source(source)) {
-        int end = limit - batch->count < share ? limit : batch->count + share;
-        if (source != PLX__SOURCE_KERNEL)
+        int count = batch->count;
+        int end = limit - count < share ? limit : count + share;
+        if (source != PLX__SOURCE_KERNEL && source != served)
             take_from(context, source, batch, end, 0);
+        if (batch->count > count && first == PLX__SOURCES)
+            first = source;
     }
+    return first;
+}
+
+/* How many sources other than timers and the kernel may have something. */
+static int count_others(const struct plx_context *context)
+{
+    return !plx__ring_is_empty(&context->raised) + !plx__ring_is_empty(&context->buffered) +
+           (!plx__ring_is_empty(&context->always) || context->refused_count > 0);
 }
 
 /*
- * A third of the room for each source outside the kernel, but one place is always the kernel's;
- * then the kernel; then what is left to whoever has more.
+ * Timers first, save for a place for each of the others. Then a share of the room for each source
+ * outside the kernel, but one place is always the kernel's; then the kernel; then what is left to
+ * whoever has more. Where there is not even a place for each, they take turns, timers like others.
  */
 static int collect_many(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
-    int share = batch->capacity / PLX__SOURCES;
-    collect_own(context, batch, share > 0 ? share : 1, batch->capacity - 1);
-    context->turn = next_source(context->turn);
+    int limit = batch->capacity - 1;
+    int timer_limit = limit - count_others(context);
+    take_timers(context, batch, timer_limit);
+    int share = (batch->capacity - batch->count) / (PLX__SOURCES - 1);
+    enum plx__source served = timer_limit > 0 ? PLX__SOURCE_TIMERS : PLX__SOURCE_KERNEL;
+    enum plx__source first = collect_own(context, batch, share > 0 ? share : 1, limit, served);
+    if (first != PLX__SOURCES) /* the kernel has had its place in any case */
+        context->turn = first + 1 < PLX__SOURCES ? first + 1 : PLX__SOURCE_KERNEL + 1;
     int code = fill_from_kernel(context, batch, timeout);
     if (code >= 0)
-        collect_own(context, batch, batch->capacity, batch->capacity);
+        collect_own(context, batch, batch->capacity, batch->capacity, PLX__SOURCE_KERNEL);
     return code;
+}
+
+/* How long the kernel may be asked to sleep. */
+static plx_duration sleep_limit(struct plx_context *context, plx_duration timeout)
+{
+    if (plx__ready_has_own(context) || timeout == 0)
+        return 0;
+    if (context->timers.count == 0)
+        return timeout;
+    plx_duration left = plx__remaining(plx__timers_earliest(&context->timers), plx__now(context));
+    return timeout < 0 || (left >= 0 && left < timeout) ? left : timeout;
 }
 
 int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher **ret_ready,
@@ -347,8 +427,7 @@ int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher *
     struct batch batch = {ret_ready, capacity, 0, MARKS, context->needs_requeue};
     if (!plx__ring_is_empty(&context->buffered))
         ask_buffered(context);
-    if (plx__ready_has_own(context))
-        timeout = 0;
+    timeout = sleep_limit(context, timeout);
     int code = capacity == 1 ? collect_one(context, &batch, timeout)
                              : collect_many(context, &batch, timeout);
     if (batch.count == capacity)
@@ -356,6 +435,17 @@ int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher *
     remove_marks(&batch);
     /* An error with reports in hand would lose them; it will come again if it is there to stay. */
     return batch.count > 0 ? batch.count : code;
+}
+
+int plx__ready_collect_own(struct plx_context *context, struct plx_watcher **ret_ready,
+                           int capacity)
+{
+    struct batch batch = {ret_ready, capacity, 0, MARKS, false};
+    bool has_others = capacity > 1 && !plx__ring_is_empty(&context->raised);
+    take_timers(context, &batch, capacity - has_others);
+    take_raised(context, &batch, capacity);
+    remove_marks(&batch);
+    return batch.count;
 }
 
 int plx__ready_collect_rest(struct plx_context *context, struct plx_watcher **ret_ready,

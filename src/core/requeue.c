@@ -89,7 +89,9 @@ int plx__requeue(struct plx_context *context, bool is_forked)
     if (backend->is_remembered)
         code = add_all_again(context, is_forked);
     backend->settle(context->queue, code >= 0);
-    if (code >= 0)
-        context->has_ghosts = context->needs_requeue = false;
+    if (code >= 0) {
+        context->has_ghosts = false;
+        context->needs_requeue = false;
+    }
     return code;
 }

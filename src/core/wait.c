@@ -24,17 +24,18 @@
 /* One sleep, which a wake can end. */
 PLX__RARE static int kernel_sleep(struct plx_context *context, int capacity, plx_duration timeout)
 {
-    /* From here on a wake writes to the kernel. One that came before is seen now. */
-    if (atomic_fetch_or(&context->state, PLX__SLEEPING) & PLX__WOKEN)
+    /* From here on news are written to the kernel. What came before is seen now. */
+    if (atomic_fetch_or(&context->state, PLX__SLEEPING) & PLX__NEWS)
         timeout = 0;
     if (timeout > LONGEST_SLEEP)
         timeout = LONGEST_SLEEP;
     int count = context->backend->wait(context->queue, context->records, capacity, timeout);
     atomic_fetch_and(&context->state, ~(uint32_t)PLX__SLEEPING);
+    context->now = 0;
     return count;
 }
 
-static inline int kernel_look(struct plx_context *context, int capacity, plx_duration timeout)
+static PLX__INLINE int kernel_look(struct plx_context *context, int capacity, plx_duration timeout)
 {
     if (timeout == 0)
         return context->backend->wait(context->queue, context->records, capacity, 0);
@@ -56,8 +57,8 @@ int plx__kernel_wait(struct plx_context *context, int capacity, plx_duration tim
  * The short way is that of a live watcher in no special state, which has data or room and no more:
  * nothing needs normalising then. tests/cost counts its instructions. Returns how many were given.
  */
-static inline int take_records(struct plx_context *context, struct plx_watcher **ret_ready,
-                               int count)
+static PLX__INLINE int take_records(struct plx_context *context, struct plx_watcher **ret_ready,
+                                    int count)
 {
     struct plx_watcher **next = ret_ready;
     struct plx__slab *const *slabs = context->slots.slabs; /* nothing is added in a wait */
@@ -77,32 +78,19 @@ static inline int take_records(struct plx_context *context, struct plx_watcher *
     return (int)(next - ret_ready);
 }
 
-/* The first look. It is called in one place only, to be part of its caller. */
-static inline int collect(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
-                          plx_duration timeout)
+int64_t plx__now(struct plx_context *context)
 {
-    if (plx__ready_has_own(context) || capacity > PLX__BATCH)
-        return plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
-
-    int found = kernel_look(context, capacity, timeout);
-    if (found <= 0)
-        return found;
-    int given = take_records(context, ret_ready, found);
-    if (given == found || found < capacity)
-        return given;
-    /* Something else than a report, a wake or a ghost, took a place in a full batch. */
-    return plx__ready_collect_rest(context, ret_ready, capacity, given);
+    if (context->now == 0) {
+        context->now = plx__os_now();
+        if (!context->has_relative)
+            context->base = context->now;
+    }
+    return context->now;
 }
 
-static bool is_woken(const struct plx_context *context)
+static uint32_t state_of(const struct plx_context *context)
 {
-    return atomic_load_explicit(&context->state, memory_order_acquire) & PLX__WOKEN;
-}
-
-/* Is there something to free, to bring to the kernel, or to make anew before it can be asked? */
-static bool needs_preparing(const struct plx_context *context)
-{
-    return context->touched != PLX__SLOT_NONE || context->needs_requeue;
+    return atomic_load_explicit(&context->state, memory_order_acquire);
 }
 
 /*
@@ -118,7 +106,10 @@ PLX__RARE static int look_despite(struct plx_context *context, struct plx_watche
     return count > 0 ? count : code;
 }
 
-/* Nothing was ready at the first look. */
+/*
+ * Something came up during the sleep that the kernel does not know of: a timer is due, or somebody
+ * has brought news. The kernel itself had nothing a moment ago. Then sleep on, until the deadline.
+ */
 PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher **ret_ready,
                                 int capacity, plx_duration timeout, int64_t deadline)
 {
@@ -131,31 +122,73 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
             if (code < 0)
                 return look_despite(context, ret_ready, capacity, code);
         }
+        plx__take_arrivals(context);
         if (deadline != PLX__NEVER)
-            left = plx__remaining(deadline, plx__os_now());
-        if (!is_requeued && (left == 0 || is_woken(context)))
-            return 0;
-        int count = plx__ready_collect_in_turn(context, ret_ready, capacity, left);
+            left = plx__remaining(deadline, plx__now(context));
+        int count = 0;
+        if (!is_requeued) {
+            count = plx__ready_collect_own(context, ret_ready, capacity);
+            if (count == 0 && (left == 0 || state_of(context) & PLX__ENDINGS))
+                return 0;
+        }
+        if (count == 0)
+            count = plx__ready_collect_in_turn(context, ret_ready, capacity, left);
         if (count != 0)
             return count;
     }
 }
 
-static int wait_until(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
-                      plx_duration timeout)
+/* With nothing else to do and room for one batch: the kernel is all there is. */
+static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watcher **ret_ready,
+                                    int capacity, plx_duration timeout)
 {
-    if (needs_preparing(context)) {
-        int code = plx__interest_flush(context, true);
-        if (code < 0)
-            return code;
-        if (context->needs_requeue && (code = plx__requeue(context, false)) < 0)
-            return look_despite(context, ret_ready, capacity, code);
-    }
     int64_t deadline = timeout > 0 ? plx__deadline(plx__os_now(), timeout) : PLX__NEVER;
-    int count = collect(context, ret_ready, capacity, timeout);
+    int found = kernel_look(context, capacity, timeout);
+    if (found < 0)
+        return found;
+    int given = take_records(context, ret_ready, found);
+    if (PLX__LIKELY(given > 0 && (given == found || found < capacity)))
+        return given;
+    /* Something else than a report, a wake or a ghost, took a place in a full batch. */
+    if (found == capacity)
+        given = plx__ready_collect_rest(context, ret_ready, capacity, given);
+    if (given != 0)
+        return given;
+    context->now = 0;
+    return look_again(context, ret_ready, capacity, timeout, deadline);
+}
+
+/* Frees what was removed, brings the changes to the kernel, and asks whoever else has something. */
+PLX__RARE static int wait_fully(struct plx_context *context, struct plx_watcher **ret_ready,
+                                int capacity, plx_duration timeout)
+{
+    context->now = 0;
+    int code = plx__interest_flush(context, true);
+    if (code < 0)
+        return code;
+    plx__take_arrivals(context);
+    if (context->needs_requeue && (code = plx__requeue(context, false)) < 0)
+        return look_despite(context, ret_ready, capacity, code);
+    int64_t deadline = timeout > 0 ? plx__deadline(plx__now(context), timeout) : PLX__NEVER;
+    int count = plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
     if (count != 0)
         return count;
     return look_again(context, ret_ready, capacity, timeout, deadline);
+}
+
+static inline bool is_plain(const struct plx_context *context)
+{
+    uint32_t state = atomic_load_explicit(&context->state, memory_order_relaxed);
+    return (context->touched | context->needs_requeue | context->own_count | context->timers.count |
+            (state & PLX__ARRIVED)) == 0;
+}
+
+static PLX__INLINE int wait_until(struct plx_context *context, struct plx_watcher **ret_ready,
+                                  int capacity, plx_duration timeout)
+{
+    if (PLX__LIKELY(is_plain(context)) && capacity <= PLX__BATCH)
+        return wait_plainly(context, ret_ready, capacity, timeout);
+    return wait_fully(context, ret_ready, capacity, timeout);
 }
 
 /* What this wait has changed itself (a one-shot reported from a buffer) is not to show, nor is a
@@ -173,26 +206,48 @@ PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
     errno = cause;
 }
 
-static inline void leave(struct plx_context *context, int result)
+/* What stays when a wait ends. A failed one has not told of the news, which end the next wait. */
+#define LASTING (PLX__NESTED | PLX__ARRIVED | PLX__STOPPED)
+
+static inline void leave(struct plx_context *context, int result, uint32_t keep)
 {
     if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED)
         leave_nested(context, result < 0);
     if (PLX__LIKELY(result >= 0))
-        atomic_fetch_and(&context->state, (uint32_t)PLX__NESTED);
-    else /* it has not told of the wakes that came: they end the next wait */
-        atomic_fetch_and(&context->state, (uint32_t)(PLX__NESTED | PLX__WOKEN));
+        atomic_fetch_and(&context->state, LASTING | keep);
+    else
+        atomic_fetch_and(&context->state, LASTING | PLX__ENDINGS | keep);
+}
+
+static inline int enter(struct plx_context *context, plx_duration timeout)
+{
+    if (!context || timeout < PLX_FOREVER)
+        return PLX_ERR_INVALID;
+    if (plx__is_forked(context))
+        return PLX_ERR_FORKED;
+    return atomic_fetch_or(&context->state, PLX__BUSY) & PLX__BUSY ? PLX_ERR_BUSY : PLX_OK;
+}
+
+int plx__wait_and_stay(struct plx_context *context, struct plx_watcher **ret_ready, int capacity,
+                       plx_duration timeout)
+{
+    int code = enter(context, timeout);
+    if (code < 0)
+        return code;
+    int result = wait_until(context, ret_ready, capacity, timeout);
+    leave(context, result, result < 0 ? 0 : PLX__BUSY);
+    return result;
 }
 
 int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int capacity,
                      plx_duration timeout)
 {
-    if (!context || !ret_ready || capacity < 1 || timeout < PLX_FOREVER)
+    if (!ret_ready || capacity < 1)
         return PLX_ERR_INVALID;
-    if (plx__is_forked(context))
-        return PLX_ERR_FORKED;
-    if (atomic_fetch_or(&context->state, PLX__BUSY) & PLX__BUSY)
-        return PLX_ERR_BUSY;
-    int result = wait_until(context, ret_ready, capacity, timeout);
-    leave(context, result);
-    return result;
+    int code = enter(context, timeout);
+    if (PLX__LIKELY(code >= 0)) {
+        code = wait_until(context, ret_ready, capacity, timeout);
+        leave(context, code, 0);
+    }
+    return code;
 }

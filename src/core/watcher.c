@@ -1,205 +1,95 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watcher.c: a registration from add to removal, and what may be asked of it.
- *
- * The table in user space decides whether a descriptor is watched. The kernel is asked only to
- * confirm a hit, because it alone knows that a number was closed and has come back.
+ * watcher.c: a registration from add to removal, and what may be asked of it: what all kinds of
+ * watchers share. What each does its own way stands in its row of plx__kinds.
  */
 #include "src/core/context.h"
 
-#include <string.h>
-
 #include "src/core/normalise.h"
 
-plx_handle plx_fd(plx_socket fd)
+static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
 {
-    plx_handle handle = {.kind = PLX_HANDLE_FD, .as.fd = fd};
-    return handle;
+    return plx__kinds[plx__watcher_kind(watcher)];
 }
 
-plx_handle plx_custom(const plx_handle_ops *ops, void *object)
+/* --- From add to removal --- */
+
+struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kind kind,
+                                      bool has_callback)
 {
-    plx_handle handle = {.kind = PLX_HANDLE_CUSTOM, .as.custom = {ops, object}};
-    return handle;
+    return plx__slots_take(&context->slots, (unsigned)kind * 2 + has_callback);
 }
 
-/* A copy of the caller's table in this release's size; false if it does not make sense. */
-static bool read_ops(const plx_handle_ops *ops, plx_handle_ops *copy)
+static bool has_callback(const struct plx_watcher *watcher)
 {
-    if (!ops)
-        return false;
-    *copy = (plx_handle_ops){.size = sizeof *copy};
-    return plx__read_sized(copy, sizeof *copy, ops, ops->size) && copy->get_fd;
+    return plx__slot_class(&watcher->target.slot) % 2;
 }
 
-/* The descriptor that a handle stands for, asked once. */
-static int resolve(plx_handle handle, plx_handle_ops *ops, plx_socket *fd)
+/* Behind everything else in the slot. */
+static plx_callback **callback_of(const struct plx_watcher *watcher)
 {
-    if (handle.reserved != 0)
-        return PLX_ERR_INVALID;
-    if (handle.kind == PLX_HANDLE_FD) {
-        *fd = handle.as.fd;
-        return PLX_OK;
-    }
-    if (handle.kind != PLX_HANDLE_CUSTOM || !read_ops(handle.as.custom.ops, ops))
-        return PLX_ERR_INVALID;
-    void *object = handle.as.custom.object;
-    if (ops->is_valid && !ops->is_valid(object))
-        return PLX_ERR_BADHANDLE;
-    *fd = ops->get_fd(object);
-    return PLX_OK;
+    return (plx_callback **)((uintptr_t)watcher + ops_of(watcher)->size);
 }
 
-static enum plx__slot_class class_of(const struct plx_watcher *watcher)
+plx_callback *plx__watcher_callback(const struct plx_watcher *watcher)
 {
-    return watcher->flags & PLX__WIDE ? PLX__SLOT_WIDE : PLX__SLOT_THIN;
+    return has_callback(watcher) ? *callback_of(watcher) : NULL;
 }
 
-static struct plx_watcher *take(struct plx_context *context, bool is_wide, plx_socket fd,
-                                uint32_t events)
+/* The kind that a watcher of this handle starts as; PLX__KINDS if there is no such handle. */
+static enum plx__kind kind_of(const plx_handle *handle)
 {
-    struct plx_watcher *watcher =
-        plx__slots_take(&context->slots, is_wide ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
-    if (!watcher)
-        return NULL;
-    watcher->target.fd = fd;
-    watcher->events = (uint16_t)events;
-    watcher->flags = is_wide ? PLX__WIDE : 0;
-    return watcher;
+    static const uint8_t kinds[] = {
+        [PLX_HANDLE_FD] = PLX__KIND_FD,         [PLX_HANDLE_CUSTOM] = PLX__KIND_WIDE,
+        [PLX_HANDLE_TIMER] = PLX__KIND_TIMER,   [PLX_HANDLE_NOTIFY] = PLX__KIND_NOTIFY,
+        [PLX_HANDLE_SIGNAL] = PLX__KIND_SIGNAL, [PLX_HANDLE_PROCESS] = PLX__KIND_PROCESS,
+    };
+    bool is_known = handle->kind >= PLX_HANDLE_FD && handle->kind < sizeof kinds;
+    return is_known && handle->reserved == 0 ? (enum plx__kind)kinds[handle->kind] : PLX__KINDS;
 }
 
-static void put_back(struct plx_context *context, struct plx_watcher *watcher)
-{
-    plx__slots_put(&context->slots, class_of(watcher), &watcher->target.slot);
-}
-
-/*
- * The kernel cannot watch it because it is always ready: it becomes a wide watcher outside. Since
- * the kernel cannot tell either whether the number is another file's when it is added again, the
- * file's identity is kept, in the place that belongs to the kernel otherwise.
- */
-static int take_outside(struct plx_context *context, struct plx_watcher **watcher)
-{
-    struct plx_watcher *inside = *watcher;
-    if (!(inside->flags & PLX__WIDE)) {
-        *watcher = take(context, true, inside->target.fd, inside->events);
-        if (!*watcher) {
-            *watcher = inside;
-            return PLX_ERR_NOMEM;
-        }
-        put_back(context, inside);
-    }
-    (*watcher)->flags |= PLX__OUTSIDE;
-    (*watcher)->target.place = plx__os_file_identity((*watcher)->target.fd);
-    return PLX_OK;
-}
-
-static bool is_same_file(const struct plx_watcher *outside)
-{
-    return outside->target.place == plx__os_file_identity(outside->target.fd);
-}
-
-/*
- * Brings a new watcher to the kernel. `stale` is the active watcher of the same number, if there is
- * one: when the kernel takes the descriptor all the same, that one's file was closed.
- */
-static int enter_kernel(struct plx_context *context, struct plx_watcher **watcher,
-                        const struct plx_watcher *stale)
-{
-    const struct plx__backend *backend = context->backend;
-    uint32_t wanted = plx__interest_wanted(*watcher);
-
-    if (stale && !backend->is_remembered) { /* such a backend cannot tell one file from another */
-        int held = backend->holds(context->queue, &(*watcher)->target);
-        return held < 0 ? held : PLX_ERR_EXISTS;
-    }
-    int code = backend->add(context->queue, &(*watcher)->target, wanted);
-    if (code == PLX_ERR_EXISTS && !stale) {
-        /* A ghost of this very number, whose file has come back to it: it is taken over. */
-        code = backend->modify(context->queue, &(*watcher)->target, PLX__SILENT, wanted);
-    }
-    if (code == PLX_OK) {
-        plx__interest_note(*watcher, wanted);
-    } else if (code == PLX_ERR_NOSUPPORT && !backend->is_level_on_file) {
-        if (stale && stale->flags & PLX__OUTSIDE && is_same_file(stale))
-            return PLX_ERR_EXISTS;
-        return take_outside(context, watcher);
-    }
-    return code;
-}
-
-static void leave_kernel(struct plx_context *context, struct plx_watcher *watcher)
-{
-    if (!(watcher->flags & PLX__OUTSIDE) &&
-        !context->backend->remove(context->queue, &watcher->target))
-        context->has_ghosts = true;
-}
-
-static int register_watcher(struct plx_context *context, struct plx_watcher **watcher)
-{
-    plx_socket fd = (*watcher)->target.fd;
-    struct plx_watcher *stale = plx_context_find(context, fd);
-
-    int code = enter_kernel(context, watcher, stale);
-    if (code < 0)
-        return code;
-    /* Only now is the number known to be a real one, and no reason for a table of its size. */
-    code = plx__map_reserve(&context->map, fd);
-    if (code < 0) {
-        leave_kernel(context, *watcher);
-        return code;
-    }
-    if (stale)
-        plx__watcher_retire(context, stale, false);
-    plx__map_set(&context->map, fd, plx__slot_number(&(*watcher)->target.slot));
-    (*watcher)->flags |= PLX__ACTIVE;
-    context->active_count++;
-    return PLX_OK;
-}
-
-int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, void *data,
-                    plx_watcher **ret_watcher)
+int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
+                     plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
     if (!context)
         return PLX_ERR_INVALID;
     if (plx__is_forked(context))
         return PLX_ERR_FORKED;
-    int code = plx__interest_check(context, events);
+    enum plx__kind kind = kind_of(handle);
+    if (kind == PLX__KINDS)
+        return PLX_ERR_INVALID;
+    const struct plx__kind_ops *ops = plx__kinds[kind];
+    int code = ops->check(context, events);
     if (code < 0)
         return code;
-    plx_handle_ops ops = {0};
-    plx_socket fd = PLX_BAD_SOCKET;
-    code = resolve(handle, &ops, &fd);
-    if (code < 0)
-        return code;
-    if (!plx__os_is_number(fd))
-        return PLX_ERR_BADHANDLE;
 
-    bool is_custom = handle.kind == PLX_HANDLE_CUSTOM;
-    struct plx_watcher *watcher = take(context, is_custom, fd, events);
+    struct plx_watcher *watcher = plx__watcher_take(context, kind, callback != NULL);
     if (!watcher)
         return PLX_ERR_NOMEM;
-    code = register_watcher(context, &watcher);
+    watcher->events = (uint16_t)events;
+    code = ops->start(context, &watcher, handle);
     if (code < 0) {
-        put_back(context, watcher);
+        plx__slots_put(&context->slots, &watcher->target.slot);
         return code;
     }
     watcher->data = data;
-    if (is_custom) {
-        plx__wide(watcher)->ops = handle.as.custom.ops;
-        plx__wide(watcher)->object = handle.as.custom.object;
-        if (ops.has_buffered)
-            watcher->flags |= PLX__BUFFERS;
-    }
-    plx__ready_arm(context, watcher);
+    if (callback)
+        *callback_of(watcher) = callback;
+    plx__watcher_mark(context, watcher, PLX__ACTIVE, 0);
+    context->active_count++;
     plx__nest_update(context);
     if (ret_watcher)
         *ret_watcher = watcher;
     return PLX_OK;
 }
 
-/* PLX_OK, or why a watcher cannot be changed. */
-static int check_active(const struct plx_watcher *watcher)
+int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, void *data,
+                    plx_watcher **ret_watcher)
+{
+    return plx__watcher_add(context, &handle, events, NULL, data, ret_watcher);
+}
+
+int plx__watcher_check(const struct plx_watcher *watcher)
 {
     if (!watcher)
         return PLX_ERR_INVALID;
@@ -210,48 +100,38 @@ static int check_active(const struct plx_watcher *watcher)
 
 int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
 {
-    int code = check_active(watcher);
+    int code = plx__watcher_check(watcher);
     if (code < 0)
         return code;
     struct plx_context *context = plx__watcher_owner(watcher);
-    code = plx__interest_check(context, events);
+    code = ops_of(watcher)->check(context, events);
     if (code < 0)
         return code;
 
-    bool was_refused = watcher->flags & PLX__REFUSED;
-    plx__interest_forgive(context, watcher);
     uint16_t old_events = watcher->events;
-    uint16_t old_flags = watcher->flags;
+    uint32_t was_muted = watcher->flags & PLX__MUTED;
     watcher->events = (uint16_t)events;
-    watcher->flags &= (uint16_t) ~(PLX__MUTED | PLX__REARM);
-    if (plx__interest_wanted(watcher) & PLX_EDGE) /* what is ready now is to be reported again */
-        watcher->flags |= PLX__REARM;
-    if (!(watcher->flags & PLX__OUTSIDE))
-        code = plx__interest_change(context, watcher);
+    plx__watcher_mark(context, watcher, 0, PLX__MUTED);
+    code = ops_of(watcher)->change(context, watcher);
     if (code < 0) {
         watcher->events = old_events;
-        watcher->flags = old_flags;
-        if (was_refused)
-            plx__interest_refuse(context, watcher);
+        plx__watcher_mark(context, watcher, was_muted, 0);
         return code;
     }
-    plx__ready_arm(context, watcher);
     plx__nest_update(context);
     return PLX_OK;
 }
 
-void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher, bool is_known)
+void plx__watcher_mute(struct plx_context *context, struct plx_watcher *watcher)
 {
-    if (is_known)
-        leave_kernel(context, watcher);
-    else if (!(watcher->flags & PLX__OUTSIDE))
-        context->has_ghosts = true;
-    plx__interest_forgive(context, watcher);
-    if (watcher->flags & PLX__WIDE)
-        plx__ready_leave(context, watcher);
-    plx__map_set(&context->map, watcher->target.fd, PLX__MAP_NONE);
+    plx__watcher_mark(context, watcher, PLX__MUTED, 0);
+    ops_of(watcher)->mute(context, watcher);
+}
+
+void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher)
+{
     context->active_count--;
-    watcher->flags &= (uint16_t)~PLX__ACTIVE;
+    plx__watcher_mark(context, watcher, 0, PLX__ACTIVE);
     /* Generations start again only after all were used. A ghost's old token would then look right,
        so that the ghosts have to go first. */
     if (plx__slot_retire(&watcher->target.slot) && context->has_ghosts)
@@ -261,27 +141,24 @@ void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watche
 
 int plx_watcher_remove(plx_watcher *watcher)
 {
-    int code = check_active(watcher);
+    int code = plx__watcher_check(watcher);
     if (code < 0)
         return code;
     struct plx_context *context = plx__watcher_owner(watcher);
-    plx__watcher_retire(context, watcher, true);
+    ops_of(watcher)->stop(context, watcher);
+    plx__watcher_retire(context, watcher);
     plx__nest_update(context);
     return PLX_OK;
 }
 
-void plx__watcher_clean(struct plx_watcher *watcher)
-{
-    plx_handle_ops ops;
-    if (watcher->flags & PLX__WIDE && read_ops(plx__wide(watcher)->ops, &ops) && ops.cleanup)
-        ops.cleanup(plx__wide(watcher)->object);
-}
-
 void plx__watcher_free(struct plx_context *context, struct plx_watcher *watcher)
 {
-    plx__watcher_clean(watcher);
-    put_back(context, watcher);
+    if (ops_of(watcher)->clean)
+        ops_of(watcher)->clean(watcher);
+    plx__slots_put(&context->slots, &watcher->target.slot);
 }
+
+/* --- Questions --- */
 
 bool plx_watcher_is_active(const plx_watcher *watcher)
 {
@@ -313,17 +190,16 @@ void plx_watcher_set_data(plx_watcher *watcher, void *data)
 
 plx_handle plx_watcher_handle(const plx_watcher *watcher)
 {
-    if (!watcher)
-        return (plx_handle){0};
-    if (watcher->flags & PLX__WIDE) {
-        const struct plx__wide *wide = (const struct plx__wide *)watcher;
-        if (wide->ops)
-            return plx_custom(wide->ops, wide->object);
-    }
-    return plx_fd(watcher->target.fd);
+    return watcher ? ops_of(watcher)->handle(watcher) : (plx_handle){0};
 }
 
 plx_context *plx_watcher_context(const plx_watcher *watcher)
 {
     return watcher ? plx__watcher_owner(watcher) : NULL;
+}
+
+uint64_t plx_watcher_count(const plx_watcher *watcher)
+{
+    const struct plx__kind_ops *ops = watcher ? ops_of(watcher) : NULL;
+    return ops && ops->count ? ops->count(watcher) : 0;
 }

@@ -11,8 +11,14 @@
 
 #include <pollux/handle.h>
 
+/* Names the calling thread, never 0. In a forked child it has the name that it had before. */
+uint64_t plx__os_thread(void);
+
 /* The clock of all durations: nanoseconds since some moment, never backwards. */
 int64_t plx__os_now(void);
+
+/* What this system can watch without a backend's help: PLX_SIGNAL, PLX_PROCESS. */
+extern const uint32_t plx__os_supports;
 
 /* PLX_OK, or the PLX_ERR_ code for `errno` as it stands. `errno` is left alone. */
 int plx__os_error(void);

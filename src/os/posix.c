@@ -11,12 +11,20 @@
 #include <unistd.h>
 
 #include <pollux/error.h>
+#include <pollux/event.h>
+
+const uint32_t plx__os_supports = PLX_SIGNAL | PLX_PROCESS;
 
 int64_t plx__os_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists on every system here */
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint64_t plx__os_thread(void)
+{
+    return (uint64_t)(uintptr_t)pthread_self(); /* an address on every system here */
 }
 
 int plx__os_error(void)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The picture of ARCHITECTURE.md, checked: an include points down, never up or to the side.
 #
-#   src/core -> backends/backend.h -> src/os -> src/base -> include
+#   src/loop -> src/core, src/sources -> backends/backend.h -> src/os -> src/base -> include
 # shellcheck shell=bash disable=SC2154
 
 c11_headers='assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal'
@@ -18,7 +18,10 @@ may_include() {
     backends/*/backends/backend.h | backends/table.c/backends/*) ;;
     backends/*) [ "${1%.[ch]}.h" = "$2" ] ;;
     src/core/*/include/* | src/core/*/src/base/* | src/core/*/src/os/* | src/core/*/src/core/*) ;;
-    src/core/*/backends/backend.h) ;;
+    src/core/*/src/sources/*.h | src/core/*/backends/backend.h) ;;
+    src/sources/*/include/* | src/sources/*/src/base/* | src/sources/*/src/os/*) ;;
+    src/sources/*/src/core/* | src/sources/*/src/sources/* | src/sources/*/backends/backend.h) ;;
+    src/loop/*/include/* | src/loop/*/src/base/* | src/loop/*/src/core/* | src/loop/*/src/loop/*) ;;
     examples/*/include/*) ;;
     *) return 1 ;;
     esac
@@ -71,12 +74,13 @@ system_macros+='|__FreeBSD|__NetBSD|__OpenBSD|__DragonFly|__sun|__illumos|_AIX'
 # Which system it is may be asked by choosing files and rows, not by lines of policy.
 system_conditionals() {
     (cd "$1" && grep -rnE "^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)\b.*\b($system_macros)" \
-        src/core src/base)
+        src/core src/sources src/loop src/base)
 }
 
 named_backends() {
     local file
-    for file in "$1"/src/core/*.[ch]; do
+    for file in "$1"/src/{core,sources,loop}/*.[ch]; do
+        [ -e "$file" ] || continue
         gcc -fpreprocessed -dD -E -P "$file" | grep -v '^#include' |
             grep -iE 'epoll|kqueue|event_?port|wsapoll|BACKEND_POLL' | sed "s|^|${file#"$1/"}: |"
     done
@@ -85,8 +89,8 @@ named_backends() {
 # The same functions on a tree that does everything wrong: a test of this test.
 make_crooked_tree() {
     local tree=$1
-    mkdir -p "$tree"/{include/pollux,src/base,src/os,src/core,backends,examples}
-    touch "$tree"/src/core/context.h "$tree"/backends/{backend,epoll,poll}.h "$tree"/src/os/os.h
+    mkdir -p "$tree"/{include/pollux,src/base,src/os,src/core,src/loop,backends,examples}
+    touch "$tree"/src/core/context.h "$tree"/src/loop/loop.h "$tree"/backends/{backend,epoll,poll}.h "$tree"/src/os/os.h
     printf '#include "%s"\n' backends/epoll.h backends/poll.h >"$tree/backends/epoll.c"
     echo '#include "src/core/context.h"' >"$tree/backends/poll.c"
     echo '#include "src/core/context.h"' >"$tree/include/pollux/context.h"
@@ -94,6 +98,8 @@ make_crooked_tree() {
     echo '#include "backends/backend.h"' >"$tree/src/os/posix.c"
     printf '#include "%s"\n' backends/epoll.h os.h >"$tree/src/core/context.c"
     echo '#include <sys/epoll.h>' >"$tree/src/core/wait.c"
+    echo '#include "src/loop/loop.h"' >"$tree/src/core/ready.c"
+    echo '#include "src/os/os.h"' >"$tree/src/loop/loop.c"
     printf '#  ifdef __linux__\n#endif\nint epoll_is_best;\n' >"$tree/src/core/policy.c"
 }
 
@@ -105,7 +111,9 @@ src/base/list.c includes src/os/os.h
 src/core/context.c includes backends/epoll.h
 src/core/context.c includes os.h
 src/core/context.c includes os.h, which is not a path from the top
+src/core/ready.c includes src/loop/loop.h
 src/core/wait.c includes <sys/epoll.h>, which is no header of C11
+src/loop/loop.c includes src/os/os.h
 src/os/posix.c includes backends/backend.h'
     make_crooked_tree "$tree"
     same "$wrong" "$(wrong_includes "$tree" | sort)" &&

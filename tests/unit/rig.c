@@ -30,8 +30,8 @@ void rig_open(struct rig *rig, uint32_t capacity)
     rig->backend = rig_backend;
     calls_open();
     memory_open(&rig->memory);
-    plx__slots_open(&rig->slots, &plx__alloc_default, rig, sizeof(struct plx__target),
-                    sizeof(struct plx__target));
+    const size_t size = sizeof(struct plx__target);
+    plx__slots_open(&rig->slots, &plx__alloc_default, rig, &size, 1);
     REQUIRE(rig->backend->open(&rig->queue, &rig->memory.allocator, capacity) == PLX_OK);
 }
 
@@ -45,7 +45,7 @@ void rig_close(struct rig *rig)
 
 struct plx__target *rig_target(struct rig *rig, int fd)
 {
-    struct plx__target *target = plx__slots_take(&rig->slots, PLX__SLOT_THIN);
+    struct plx__target *target = plx__slots_take(&rig->slots, 0);
     REQUIRE(target != NULL);
     target->fd = fd;
     return target;

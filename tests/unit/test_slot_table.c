@@ -15,6 +15,8 @@
 
 enum { MANY = 1000 };
 
+enum { THIN, WIDE, CLASSES };
+
 struct thin {
     struct plx__slot slot;
     unsigned char body[24];
@@ -34,8 +36,8 @@ struct fixture {
 static void fixture_open(struct fixture *fixture)
 {
     memory_open(&fixture->memory);
-    plx__slots_open(&fixture->table, &fixture->memory.allocator, &fixture->owner,
-                    sizeof(struct thin), sizeof(struct wide));
+    const size_t sizes[CLASSES] = {sizeof(struct thin), sizeof(struct wide)};
+    plx__slots_open(&fixture->table, &fixture->memory.allocator, &fixture->owner, sizes, CLASSES);
 }
 
 static void fixture_close(struct fixture *fixture)
@@ -44,7 +46,7 @@ static void fixture_close(struct fixture *fixture)
     memory_close(&fixture->memory);
 }
 
-static struct plx__slot *take(struct fixture *fixture, enum plx__slot_class kind)
+static struct plx__slot *take(struct fixture *fixture, unsigned kind)
 {
     struct plx__slot *slot = plx__slots_take(&fixture->table, kind);
     REQUIRE(slot != NULL);
@@ -79,12 +81,12 @@ START_TEST(numbers_lead_to_addresses_that_never_move)
     uint32_t numbers[MANY];
     fixture_open(&fixture);
     for (size_t i = 0; i < MANY; i++) {
-        slots[i] = take(&fixture, i % 3 == 0 ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
+        slots[i] = take(&fixture, i % 3 == 0 ? WIDE : THIN);
         numbers[i] = plx__slot_number(slots[i]);
     }
     for (size_t i = 0; i < MANY; i++) {
         REQUIRE(plx__slots_at(fixture.table.slabs, numbers[i]) == slots[i]);
-        REQUIRE(numbers[i] < PLX__SLOT_NONE);
+        REQUIRE(numbers[i] < PLX__SLOT_LIMIT);
     }
     qsort(numbers, MANY, sizeof numbers[0], by_number);
     for (size_t i = 1; i < MANY; i++)
@@ -98,7 +100,7 @@ START_TEST(a_slot_finds_its_owner)
     struct fixture fixture;
     fixture_open(&fixture);
     for (size_t i = 0; i < MANY; i++) {
-        struct plx__slot *slot = take(&fixture, i % 2 ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
+        struct plx__slot *slot = take(&fixture, i % 2 ? WIDE : THIN);
         REQUIRE(plx__slot_slab(slot)->owner == &fixture.owner);
     }
     fixture_close(&fixture);
@@ -111,7 +113,7 @@ START_TEST(objects_are_zeroed_and_do_not_overlap)
     struct wide *objects[MANY];
     fixture_open(&fixture);
     for (size_t i = 0; i < MANY; i++) {
-        objects[i] = (struct wide *)take(&fixture, PLX__SLOT_WIDE);
+        objects[i] = (struct wide *)take(&fixture, WIDE);
         REQUIRE((uintptr_t)objects[i] % alignof(void *) == 0);
         for (size_t j = 0; j < sizeof objects[i]->body; j++)
             REQUIRE(objects[i]->body[j] == 0);
@@ -129,11 +131,11 @@ START_TEST(a_slot_that_comes_back_is_zeroed_again)
 {
     struct fixture fixture;
     fixture_open(&fixture);
-    struct thin *first = (struct thin *)take(&fixture, PLX__SLOT_THIN);
+    struct thin *first = (struct thin *)take(&fixture, THIN);
     memset(first->body, 0xAA, sizeof first->body);
     plx__slot_retire(&first->slot);
-    plx__slots_put(&fixture.table, PLX__SLOT_THIN, &first->slot);
-    struct thin *again = (struct thin *)take(&fixture, PLX__SLOT_THIN);
+    plx__slots_put(&fixture.table, &first->slot);
+    struct thin *again = (struct thin *)take(&fixture, THIN);
     REQUIRE(again == first);
     for (size_t i = 0; i < sizeof again->body; i++)
         REQUIRE(again->body[i] == 0);
@@ -145,12 +147,12 @@ START_TEST(retiring_makes_the_token_stale_at_once)
 {
     struct fixture fixture;
     fixture_open(&fixture);
-    struct plx__slot *slot = take(&fixture, PLX__SLOT_THIN);
+    struct plx__slot *slot = take(&fixture, THIN);
     struct plx__token token = plx__slot_token(slot);
     ck_assert(is_fresh(&token, &fixture));
     plx__slot_retire(slot);
     ck_assert(!is_fresh(&token, &fixture));
-    plx__slots_put(&fixture.table, PLX__SLOT_THIN, slot);
+    plx__slots_put(&fixture.table, slot);
     ck_assert(!is_fresh(&token, &fixture));
     fixture_close(&fixture);
 }
@@ -160,11 +162,11 @@ START_TEST(the_next_object_in_a_slot_has_another_token)
 {
     struct fixture fixture;
     fixture_open(&fixture);
-    struct plx__slot *slot = take(&fixture, PLX__SLOT_WIDE);
+    struct plx__slot *slot = take(&fixture, WIDE);
     struct plx__token old = plx__slot_token(slot);
     plx__slot_retire(slot);
-    plx__slots_put(&fixture.table, PLX__SLOT_WIDE, slot);
-    ck_assert_ptr_eq(take(&fixture, PLX__SLOT_WIDE), slot);
+    plx__slots_put(&fixture.table, slot);
+    ck_assert_ptr_eq(take(&fixture, WIDE), slot);
     struct plx__token fresh = plx__slot_token(slot);
     ck_assert_uint_eq(fresh.number, old.number);
     ck_assert_uint_ne(fresh.generation, old.generation);
@@ -178,7 +180,7 @@ START_TEST(generations_wrap_past_zero_and_say_so)
 {
     struct fixture fixture;
     fixture_open(&fixture);
-    struct plx__slot *slot = take(&fixture, PLX__SLOT_THIN);
+    struct plx__slot *slot = take(&fixture, THIN);
     ck_assert_uint_eq(slot->generation, 1);
     ck_assert(!plx__slot_retire(slot));
     ck_assert_uint_eq(slot->generation, 2);
@@ -198,8 +200,8 @@ START_TEST(a_token_of_zeroes_is_stale_everywhere)
     const struct plx__token zeroes = {0, 0};
     fixture_open(&fixture);
     for (size_t i = 0; i < MANY; i++) {
-        struct plx__slot *slot = take(&fixture, i % 2 ? PLX__SLOT_WIDE : PLX__SLOT_THIN);
-        REQUIRE(plx__slot_number(slot) != 0);
+        struct plx__slot *slot = take(&fixture, i % 2 ? WIDE : THIN);
+        REQUIRE(plx__slot_number(slot) != PLX__SLOT_NONE);
         REQUIRE(slot->generation != 0);
         REQUIRE(!is_fresh(&zeroes, &fixture));
     }
@@ -211,10 +213,10 @@ START_TEST(a_fresh_slab_is_handed_out_from_front_to_back)
 {
     struct fixture fixture;
     fixture_open(&fixture);
-    uintptr_t previous = (uintptr_t)take(&fixture, PLX__SLOT_THIN);
-    while (fixture.table.free_count[PLX__SLOT_THIN] > 0) {
-        uintptr_t next = (uintptr_t)take(&fixture, PLX__SLOT_THIN);
-        ck_assert_uint_eq(next - previous, fixture.table.stride[PLX__SLOT_THIN]);
+    uintptr_t previous = (uintptr_t)take(&fixture, THIN);
+    while (fixture.table.free_count[THIN] > 0) {
+        uintptr_t next = (uintptr_t)take(&fixture, THIN);
+        ck_assert_uint_eq(next - previous, sizeof(struct thin));
         previous = next;
     }
     ck_assert_uint_eq(fixture.table.slab_count, 1);
@@ -228,13 +230,13 @@ START_TEST(the_last_to_come_back_goes_out_first)
     struct plx__slot *slots[4];
     fixture_open(&fixture);
     for (size_t i = 0; i < 4; i++)
-        slots[i] = take(&fixture, PLX__SLOT_THIN);
+        slots[i] = take(&fixture, THIN);
     for (size_t i = 0; i < 4; i++) {
         plx__slot_retire(slots[i]);
-        plx__slots_put(&fixture.table, PLX__SLOT_THIN, slots[i]);
+        plx__slots_put(&fixture.table, slots[i]);
     }
     for (size_t i = 4; i-- > 0;)
-        ck_assert_ptr_eq(take(&fixture, PLX__SLOT_THIN), slots[i]);
+        ck_assert_ptr_eq(take(&fixture, THIN), slots[i]);
     fixture_close(&fixture);
 }
 END_TEST
@@ -245,12 +247,14 @@ START_TEST(classes_do_not_mix)
     struct fixture fixture;
     fixture_open(&fixture);
     for (size_t round = 0; round < MANY; round++) {
-        enum plx__slot_class kind = round % 2 ? PLX__SLOT_WIDE : PLX__SLOT_THIN;
+        unsigned kind = round % 2 ? WIDE : THIN;
         struct plx__slot *slot = take(&fixture, kind);
-        ck_assert_uint_eq(plx__slot_slab(slot)->stride, fixture.table.stride[kind]);
+        ck_assert_uint_eq(plx__slot_class(slot), kind);
+        ck_assert_uint_eq(plx__slot_size(slot),
+                          kind == WIDE ? sizeof(struct wide) : sizeof(struct thin));
         if (round % 3 == 0) {
             plx__slot_retire(slot);
-            plx__slots_put(&fixture.table, kind, slot);
+            plx__slots_put(&fixture.table, slot);
         }
     }
     fixture_close(&fixture);
@@ -263,9 +267,10 @@ START_TEST(large_objects_get_smaller_slabs)
     struct memory memory;
     struct plx__slot_table table;
     memory_open(&memory);
-    plx__slots_open(&table, &memory.allocator, NULL, 1000, sizeof(struct wide));
+    const size_t sizes[CLASSES] = {1000, sizeof(struct wide)};
+    plx__slots_open(&table, &memory.allocator, NULL, sizes, CLASSES);
     for (size_t i = 0; i < 100; i++) {
-        struct plx__slot *slot = plx__slots_take(&table, PLX__SLOT_THIN);
+        struct plx__slot *slot = plx__slots_take(&table, THIN);
         ck_assert_ptr_nonnull(slot);
         ck_assert_ptr_eq(plx__slots_at(table.slabs, plx__slot_number(slot)), slot);
         memset(slot + 1, 0xAA, 1000 - sizeof *slot);
@@ -280,11 +285,11 @@ START_TEST(what_was_reserved_needs_no_memory)
 {
     struct fixture fixture;
     fixture_open(&fixture);
-    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, MANY), PLX_OK);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, MANY), PLX_OK);
     uint32_t requests = fixture.memory.requests;
     for (size_t i = 0; i < MANY; i++)
-        take(&fixture, PLX__SLOT_THIN);
-    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, 0), PLX_OK);
+        take(&fixture, THIN);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, 0), PLX_OK);
     ck_assert_uint_eq(fixture.memory.requests, requests);
     fixture_close(&fixture);
 }
@@ -292,8 +297,8 @@ END_TEST
 
 static void take_all_free(struct fixture *fixture)
 {
-    while (fixture->table.free_count[PLX__SLOT_THIN] > 0)
-        take(fixture, PLX__SLOT_THIN);
+    while (fixture->table.free_count[THIN] > 0)
+        take(fixture, THIN);
 }
 
 /* Growing takes up to two requests: a longer table of slabs, and a slab. */
@@ -302,21 +307,21 @@ START_TEST(without_memory_nothing_changes)
     for (uint32_t refused = 1; refused <= 2; refused++) {
         struct fixture fixture;
         fixture_open(&fixture);
-        struct plx__slot *held = take(&fixture, PLX__SLOT_THIN);
+        struct plx__slot *held = take(&fixture, THIN);
         do {
             take_all_free(&fixture);
-            ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_WIDE, 1), PLX_OK);
+            ck_assert_int_eq(plx__slots_reserve(&fixture.table, WIDE, 1), PLX_OK);
             struct plx__slot_table before = fixture.table;
             struct plx__token token = plx__slot_token(held);
             fixture.memory.refuse = refused;
-            struct plx__slot *slot = plx__slots_take(&fixture.table, PLX__SLOT_THIN);
+            struct plx__slot *slot = plx__slots_take(&fixture.table, THIN);
             if (slot)
                 continue; /* the table of slabs was long enough: one request less */
             ck_assert_uint_eq(fixture.table.slab_count, before.slab_count);
             ck_assert_mem_eq(fixture.table.free_count, before.free_count, sizeof before.free_count);
             ck_assert_mem_eq(fixture.table.free_first, before.free_first, sizeof before.free_first);
             ck_assert(is_fresh(&token, &fixture));
-            take(&fixture, PLX__SLOT_THIN);
+            take(&fixture, THIN);
         } while (fixture.table.slab_count < 40);
         fixture.memory.refuse = 0;
         fixture_close(&fixture);
@@ -329,10 +334,10 @@ START_TEST(a_reserve_that_fails_keeps_what_it_got)
     struct fixture fixture;
     fixture_open(&fixture);
     fixture.memory.refuse = 5;
-    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, MANY), PLX_ERR_NOMEM);
-    ck_assert_uint_lt(fixture.table.free_count[PLX__SLOT_THIN], MANY);
-    ck_assert_int_eq(plx__slots_reserve(&fixture.table, PLX__SLOT_THIN, MANY), PLX_OK);
-    ck_assert_uint_ge(fixture.table.free_count[PLX__SLOT_THIN], MANY);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, MANY), PLX_ERR_NOMEM);
+    ck_assert_uint_lt(fixture.table.free_count[THIN], MANY);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, MANY), PLX_OK);
+    ck_assert_uint_ge(fixture.table.free_count[THIN], MANY);
     fixture_close(&fixture);
 }
 END_TEST
@@ -342,17 +347,18 @@ START_TEST(the_last_slab_is_the_limit)
     struct memory memory;
     struct plx__slot_table table;
     memory_open(&memory);
-    plx__slots_open(&table, &memory.allocator, NULL, sizeof(struct plx__slot), sizeof(struct wide));
-    ck_assert_int_eq(plx__slots_reserve(&table, PLX__SLOT_THIN, PLX__SLOT_NONE), PLX_ERR_NOMEM);
+    const size_t sizes[CLASSES] = {sizeof(struct plx__slot), sizeof(struct wide)};
+    plx__slots_open(&table, &memory.allocator, NULL, sizes, CLASSES);
+    ck_assert_int_eq(plx__slots_reserve(&table, THIN, PLX__SLOT_LIMIT), PLX_ERR_NOMEM);
     ck_assert_uint_eq(table.slab_count, PLX__SLAB_MAX);
 
     uint32_t last = table.slabs[PLX__SLAB_MAX - 1]->number;
     ck_assert_uint_eq(last, PLX__SLAB_MAX - 1);
-    ck_assert_ptr_null(plx__slots_take(&table, PLX__SLOT_WIDE)); /* no slab is left for it */
-    struct plx__slot *slot = plx__slots_take(&table, PLX__SLOT_THIN);
+    ck_assert_ptr_null(plx__slots_take(&table, WIDE)); /* no slab is left for it */
+    struct plx__slot *slot = plx__slots_take(&table, THIN);
     ck_assert_ptr_nonnull(slot);
     ck_assert_uint_eq(plx__slot_slab(slot)->number, last);
-    ck_assert_uint_lt(plx__slot_number(slot), PLX__SLOT_NONE);
+    ck_assert_uint_lt(plx__slot_number(slot), PLX__SLOT_LIMIT);
     ck_assert_ptr_eq(plx__slots_at(table.slabs, plx__slot_number(slot)), slot);
     plx__slots_close(&table);
     memory_close(&memory);

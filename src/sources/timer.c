@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timer.c: the clock as a watcher. src/base/timer_queue.h knows who is next.
+ *
+ * plx_watcher_again() is made to be called for every message, so it does not read the clock. It
+ * counts from `base`, a time that has passed already, and the next wait, which reads the clock
+ * anyway, moves the deadline on by what has passed since. Until then the deadline is too early, and
+ * nobody sees it.
+ */
+#include "src/sources/timer.h"
+
+#include "src/base/duration.h"
+#include "src/sources/sources.h"
+
+/* 56 bytes: with its entry in the queue a timer has to stay below 72. */
+struct timer {
+    struct plx_watcher watcher; /* target.place: of the queue; target.fd and kernel: the count */
+    int64_t deadline;
+    plx_duration after;
+    plx_duration every;
+};
+
+static struct timer *to_timer(struct plx_watcher *watcher)
+{
+    return (struct timer *)watcher;
+}
+
+plx_handle plx_timer(plx_duration after, plx_duration every)
+{
+    plx_handle handle = {.kind = PLX_HANDLE_TIMER, .as.timer = {after, every}};
+    return handle;
+}
+
+void plx__timers_begin(struct plx_context *context)
+{
+    const struct plx__timer_layout layout = {
+        .deadline = offsetof(struct timer, deadline),
+        .place = offsetof(struct timer, watcher.target.place),
+    };
+    plx__timers_open(&context->timers, &context->allocator, &context->slots, layout);
+}
+
+static int check(const struct plx_context *context, uint32_t events)
+{
+    (void)context;
+    return plx__source_check(events, PLX_TIMER);
+}
+
+static void halt(struct plx_context *context, struct plx_watcher *watcher)
+{
+    watcher->flags &= (uint16_t)~PLX__RELATIVE;
+    plx__timers_remove(&context->timers, watcher);
+}
+
+static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_duration after)
+{
+    watcher->flags &= (uint16_t)~PLX__RELATIVE;
+    if (after == PLX_FOREVER) {
+        plx__watcher_mute(context, watcher);
+        return;
+    }
+    int64_t now = plx__os_now();
+    if (!context->has_relative)
+        context->base = now;
+    plx__timers_set(&context->timers, watcher, plx__deadline(now, after));
+}
+
+/* There is room in the queue for every timer that exists, so that `again` cannot fail. */
+static int start(struct plx_context *context, struct plx_watcher **watcher,
+                 const plx_handle *handle)
+{
+    struct timer *timer = to_timer(*watcher);
+    timer->after = handle->as.timer.after;
+    timer->every = handle->as.timer.every;
+    if (timer->after < PLX_FOREVER || timer->every < PLX_FOREVER)
+        return PLX_ERR_INVALID;
+    int code = plx__timers_reserve(&context->timers, context->timer_watchers + 1);
+    if (code < 0)
+        return code;
+    context->timer_watchers++;
+    begin(context, *watcher, timer->after);
+    return PLX_OK;
+}
+
+static int change(struct plx_context *context, struct plx_watcher *watcher)
+{
+    begin(context, watcher, to_timer(watcher)->after);
+    return PLX_OK;
+}
+
+static void stop(struct plx_context *context, struct plx_watcher *watcher)
+{
+    halt(context, watcher);
+    context->timer_watchers--;
+}
+
+static plx_handle handle_of(const struct plx_watcher *watcher)
+{
+    const struct timer *timer = (const struct timer *)watcher;
+    return plx_timer(timer->after, timer->every);
+}
+
+/* 48 bits, in two fields that a timer has no other use for. */
+static void set_count(struct plx_watcher *watcher, uint64_t count)
+{
+    if (count >> 48)
+        count = (UINT64_C(1) << 48) - 1;
+    watcher->target.fd = (plx_socket)(uint32_t)count;
+    watcher->kernel = (uint16_t)(count >> 32);
+}
+
+static uint64_t count_of(const struct plx_watcher *watcher)
+{
+    return (uint64_t)watcher->kernel << 32 | (uint32_t)watcher->target.fd;
+}
+
+const struct plx__kind_ops plx__kind_timer = {
+    .size = sizeof(struct timer),
+    .check = check,
+    .start = start,
+    .change = change,
+    .mute = halt,
+    .stop = stop,
+    .handle = handle_of,
+    .count = count_of,
+};
+
+int plx_watcher_again(plx_watcher *watcher, plx_duration after)
+{
+    int code = plx__watcher_check(watcher);
+    if (code < 0)
+        return code;
+    if (plx__watcher_kind(watcher) != PLX__KIND_TIMER || after < PLX_FOREVER)
+        return PLX_ERR_INVALID;
+    struct plx_context *context = plx__watcher_owner(watcher);
+    if (watcher->flags & PLX__MUTED)
+        plx__watcher_mark(context, watcher, 0, PLX__MUTED);
+    if (after == PLX_FOREVER || atomic_load_explicit(&context->state, memory_order_relaxed) &
+                                    PLX__NESTED) { /* an outer loop has to know it now */
+        begin(context, watcher, after);
+        plx__nest_update(context);
+        return PLX_OK;
+    }
+    plx__timers_set(&context->timers, watcher, plx__deadline(context->base, after));
+    watcher->flags |= PLX__RELATIVE;
+    context->has_relative = true;
+    plx__touch(context, watcher);
+    return PLX_OK;
+}
+
+void plx__timer_settle(struct plx_context *context, struct plx_watcher *watcher)
+{
+    struct timer *timer = to_timer(watcher);
+    watcher->flags &= (uint16_t)~PLX__RELATIVE;
+    plx__timers_set(&context->timers, watcher, plx__deadline(timer->deadline, context->passed));
+}
+
+/* Puts a periodic timer on the next point of its grid, and counts those that have passed. */
+static void go_on(struct plx_context *context, struct timer *timer)
+{
+    uint64_t late = (uint64_t)plx__now(context) - (uint64_t)timer->deadline;
+    uint64_t every = (uint64_t)timer->every;
+    set_count(&timer->watcher, late / every + 1);
+    int64_t next = plx__deadline(plx__now(context), (plx_duration)(every - late % every));
+    plx__timers_set(&context->timers, &timer->watcher, next);
+}
+
+struct plx_watcher *plx__timer_take(struct plx_context *context)
+{
+    struct plx_watcher *watcher = plx__timers_take(&context->timers, plx__now(context));
+    if (!watcher)
+        return NULL;
+    set_count(watcher, 1);
+    if (to_timer(watcher)->every > 0)
+        go_on(context, to_timer(watcher));
+    if (to_timer(watcher)->every <= 0 || watcher->events & PLX_ONESHOT)
+        plx__watcher_mute(context, watcher);
+    return watcher;
+}
