@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -117,6 +118,7 @@ int __real_sigaction(int signo, const struct sigaction *action, struct sigaction
 int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *ret_previous);
 
 static bool is_refusing;
+static void (*after_query)(void);
 
 /* The linker puts this in the place of sigaction(). */
 int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *ret_previous)
@@ -125,7 +127,10 @@ int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction
         errno = EPERM;
         return -1;
     }
-    return __real_sigaction(signo, action, ret_previous);
+    int result = __real_sigaction(signo, action, ret_previous);
+    if (after_query && !action)
+        after_query();
+    return result;
 }
 
 START_TEST(a_refused_subscription_changes_nothing)
@@ -635,6 +640,45 @@ START_TEST(a_child_of_vfork_is_a_child)
 }
 END_TEST
 
+/* The privileged way, or the other. */
+static pid_t first_of_a_container(void)
+{
+    pid_t child = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+    if (child >= 0)
+        return child;
+    return (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+}
+
+enum { REFUSED = 77 };
+
+/* Parent and child are both number 1. By default number 1 survives every signal of its own. */
+static bool is_first_as_its_child(struct ear *ear)
+{
+    if (getpid() != 1 || plx__signals_subscribe(&ear->subscription) != PLX_OK)
+        return false;
+    pid_t child = first_of_a_container();
+    if (child == 0)
+        _exit(getpid() == 1 && notes_what_it_raises(ear) ? 0 : 1);
+    if (child < 0)
+        _exit(REFUSED);
+    return collect(child) == 0 && heard(ear) == 0;
+}
+
+START_TEST(the_first_process_of_a_container_may_be_a_child)
+{
+    struct ear ear = ear_for(SIGUSR1);
+    dispose(SIGUSR1, note);
+    pid_t child = first_of_a_container();
+    if (child == 0)
+        _exit(is_first_as_its_child(&ear) ? 0 : 1);
+    int status = child < 0 ? W_EXITCODE(REFUSED, 0) : collect(child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED)
+        printf("# not tried: this system refuses a container in a container\n");
+    else
+        ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static struct sigaction before_watching;
 static sigset_t mask_before;
 
@@ -759,11 +803,22 @@ static bool forgets_a_dormant_one(struct ear *ear)
            notes_what_it_raises(ear);
 }
 
+static bool keeps_its_own(struct ear *ear)
+{
+    struct ear own = {.subscription = {.signo = SIGUSR1, .deliver = hear}, &heard_in_child};
+    if (plx__signals_subscribe(&own.subscription) != PLX_OK)
+        return false;
+    plx__signals_unsubscribe(&ear->subscription);
+    raise(SIGUSR1);
+    return heard(&own) == 1;
+}
+
 START_TEST(a_dormant_one_goes_without_a_trace)
 {
     struct ear ear = ear_for(SIGUSR1);
     subscribe(&ear);
     ck_assert_int_eq(play(births[_i], forgets_a_dormant_one, &ear), 0);
+    ck_assert_int_eq(play(births[_i], keeps_its_own, &ear), 0);
     unsubscribe(&ear);
 }
 END_TEST
@@ -893,6 +948,118 @@ START_TEST(signals_without_end_hold_up_nobody)
 }
 END_TEST
 
+static atomic_bool is_inside, is_seen;
+
+/* Once another thread has seen it, long enough for what that should not do meanwhile. */
+static void stay_inside(void)
+{
+    atomic_store(&is_inside, true);
+    while (!atomic_load(&is_seen))
+        sched_yield();
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    atomic_store(&is_inside, false);
+}
+
+static void stay_and_hear(struct plx__subscription *subscription)
+{
+    stay_inside();
+    hear(subscription);
+}
+
+static void *raise_once(void *argument)
+{
+    raise(SIGUSR1);
+    return argument;
+}
+
+static pthread_t raiser_inside(void)
+{
+    pthread_t raiser;
+    atomic_store(&is_seen, false);
+    ck_assert_int_eq(pthread_create(&raiser, NULL, raise_once, NULL), 0);
+    while (!atomic_load(&is_inside))
+        sched_yield();
+    atomic_store(&is_seen, true);
+    return raiser;
+}
+
+START_TEST(who_goes_waits_for_the_handler_and_those_behind_hear)
+{
+    struct ear behind = ear_for(SIGUSR1), ear = ear_for(SIGUSR1);
+    ear.subscription.deliver = stay_and_hear;
+    subscribe(&behind);
+    for (unsigned round = 1; round <= 20; round++) {
+        subscribe(&ear);
+        pthread_t raiser = raiser_inside();
+        unsubscribe(&ear);
+        ck_assert(!atomic_load(&is_inside));
+        ck_assert_uint_eq(heard(&ear), round);
+        pthread_join(raiser, NULL);
+        ck_assert_uint_eq(heard(&behind), round);
+    }
+    unsubscribe(&behind);
+}
+END_TEST
+
+static pthread_t hub_user;
+
+static void stay_inside_elsewhere(void)
+{
+    if (!pthread_equal(pthread_self(), hub_user))
+        stay_inside();
+}
+
+/* A handler with nobody to deliver to is about to take itself away when somebody subscribes. */
+START_TEST(who_comes_waits_for_a_handler_that_gives_up)
+{
+    struct ear ear = ear_for(SIGUSR1);
+    struct sigaction ours;
+    hub_user = pthread_self();
+    dispose(SIGUSR1, note);
+    subscribe(&ear);
+    ours = disposition(SIGUSR1);
+    unsubscribe(&ear);
+    for (unsigned round = 1; round <= 20; round++) {
+        ck_assert_int_eq(sigaction(SIGUSR1, &ours, NULL), 0);
+        after_query = stay_inside_elsewhere;
+        pthread_t raiser = raiser_inside();
+        subscribe(&ear);
+        pthread_join(raiser, NULL);
+        after_query = NULL;
+        unsigned before = heard(&ear);
+        raise(SIGUSR1);
+        ck_assert_uint_eq(heard(&ear), before + 1);
+        unsubscribe(&ear);
+    }
+}
+END_TEST
+
+static void stay_until_over(struct plx__subscription *subscription)
+{
+    hear(subscription);
+    atomic_store(&is_inside, true);
+    while (!atomic_load(&is_over))
+        sched_yield();
+}
+
+/* That thread is not in the child: who waited for it there would wait for ever. */
+START_TEST(a_child_is_born_while_a_handler_runs)
+{
+    struct ear ear = ear_for(SIGUSR1);
+    dispose(SIGUSR1, note);
+    ear.subscription.deliver = stay_until_over;
+    subscribe(&ear);
+    pthread_t raiser = raiser_inside();
+    ear.subscription.deliver = hear;
+    ck_assert_int_eq(status_of_child(births[_i], hears_again, &ear), 0);
+    atomic_store(&is_over, true);
+    pthread_join(raiser, NULL);
+    ck_assert_uint_eq(heard(&ear), 1);
+    unsubscribe(&ear);
+}
+END_TEST
+
 static void *change_until_over(void *argument)
 {
     while (!atomic_load(&is_over)) {
@@ -969,6 +1136,7 @@ Suite *signals_suite(void)
     tcase_add_loop_test(tests, a_signal_in_a_child_does_there_what_it_always_did, 0, ALL_BIRTHS);
     tcase_add_loop_test(tests, a_childs_signal_reaches_the_handler_of_before, 0, ALL_BIRTHS);
     tcase_add_test(tests, a_child_of_vfork_is_a_child);
+    tcase_add_test(tests, the_first_process_of_a_container_may_be_a_child);
     tcase_add_test(tests, a_forked_child_has_dispositions_and_mask_of_before);
     tcase_add_loop_test(tests, another_program_starts_as_if_nobody_watched, 0, 2);
     tcase_add_loop_test(tests, a_child_hears_what_it_subscribes_again, 0, ALL_BIRTHS);
@@ -979,6 +1147,9 @@ Suite *signals_suite(void)
     tests = cases(suite, "threads");
     tcase_add_test(tests, threads_come_and_go_amid_signals);
     tcase_add_test(tests, signals_without_end_hold_up_nobody);
+    tcase_add_test(tests, who_goes_waits_for_the_handler_and_those_behind_hear);
+    tcase_add_test(tests, who_comes_waits_for_a_handler_that_gives_up);
+    tcase_add_loop_test(tests, a_child_is_born_while_a_handler_runs, 0, ALL_BIRTHS);
     tcase_add_test(tests, a_child_forked_amid_changes_can_make_its_own);
     return suite;
 }
