@@ -73,7 +73,7 @@ static int open_context(struct plx_context *context, size_t capacity)
     plx__map_open(&context->map, &context->allocator);
     context->guard = plx__os_guard(&context->stamp);
     if (!context->guard)
-        return PLX_ERR_NOMEM;
+        return plx__os_error();
     int code = reserve(context, capacity);
     if (code < 0)
         return code;

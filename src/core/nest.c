@@ -59,8 +59,8 @@ void plx__nest_leave(struct plx_context *context)
     context->is_raised = wanted;
     context->saw_wake = false;
     set_alarm(context, true);
-    /* What arrived meanwhile is for the next wait, and may have been swallowed as well. */
-    if (!wanted && state_of(context) & PLX__ARRIVED)
+    /* What came meanwhile is for the next wait or turn, and may have been swallowed as well. */
+    if (!wanted && (state_of(context) & PLX__ARRIVED || is_ready(context)))
         context->backend->wake(context->queue);
 }
 

@@ -69,10 +69,9 @@ static uint32_t buffered_events(const struct plx_watcher *watcher)
 /* What the facts mean to this watcher. */
 static uint32_t events_of(struct plx_watcher *watcher, uint32_t facts)
 {
-    uint32_t events = plx__normalise(facts, watcher->events) | buffered_events(watcher);
-    if (watcher->events & PLX_PROCESS && facts & PLX_READ)
-        events |= plx__process_finish(watcher);
-    return events;
+    if (watcher->events & PLX_PROCESS && !(facts & PLX__GONE))
+        return plx__process_finish(watcher);
+    return plx__normalise(facts, watcher->events) | buffered_events(watcher);
 }
 
 /* A record of a watcher that was not removed. */

@@ -106,6 +106,14 @@ PLX__RARE static int look_despite(struct plx_context *context, struct plx_watche
     return count > 0 ? count : code;
 }
 
+/* Once is enough to tell of a task. Until a wait returns nothing for it, it cuts each one short. */
+static int end_empty(struct plx_context *context)
+{
+    if (state_of(context) & PLX__POSTED)
+        atomic_fetch_and(&context->state, ~(uint32_t)PLX__POSTED);
+    return 0;
+}
+
 /*
  * Something came up during the sleep that the kernel does not know of: a timer is due, or somebody
  * has brought news. The kernel itself had nothing a moment ago. Then sleep on, until the deadline.
@@ -129,7 +137,7 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
         if (!is_requeued) {
             count = plx__ready_collect_own(context, ret_ready, capacity);
             if (count == 0 && (left == 0 || state_of(context) & PLX__ENDINGS))
-                return 0;
+                return end_empty(context);
         }
         if (count == 0)
             count = plx__ready_collect_in_turn(context, ret_ready, capacity, left);
@@ -206,8 +214,8 @@ PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
     errno = cause;
 }
 
-/* What stays when a wait ends. A failed one has not told of the news, which end the next wait. */
-#define LASTING (PLX__NESTED | PLX__ARRIVED | PLX__STOPPED)
+/* What stays when a wait ends. A failed one has not told of a wake, which then ends the next. */
+#define LASTING (PLX__NESTED | PLX__ARRIVED | PLX__POSTED | PLX__STOPPED)
 
 static inline void leave(struct plx_context *context, int result, uint32_t keep)
 {
@@ -216,7 +224,7 @@ static inline void leave(struct plx_context *context, int result, uint32_t keep)
     if (PLX__LIKELY(result >= 0))
         atomic_fetch_and(&context->state, LASTING | keep);
     else
-        atomic_fetch_and(&context->state, LASTING | PLX__ENDINGS | keep);
+        atomic_fetch_and(&context->state, LASTING | PLX__WOKEN | keep);
 }
 
 static inline int enter(struct plx_context *context, plx_duration timeout)
