@@ -104,7 +104,7 @@ static void make_heap(struct plx__timer_queue *queue)
     uint32_t end = heap_size(queue);
     for (uint32_t i = (end + CHILDREN - 2) / CHILDREN; i-- > 0;)
         sift_down(queue, i, end, queue->entries[i]);
-    queue->heap_limit = end > PLX__TIMER_FILL ? 2 * end : PLX__TIMER_HEAP;
+    queue->heap_limit = 2 * (end > PLX__TIMER_FILL ? end : PLX__TIMER_FILL);
 }
 
 /*
@@ -113,8 +113,8 @@ static void make_heap(struct plx__timer_queue *queue)
  */
 static int64_t choose_pivot(const struct plx__timer_queue *queue, uint32_t size)
 {
-    int64_t least[PLX__TIMER_SAMPLES / PLX__TIMER_FRACTION];
-    const uint32_t wanted = PLX__TIMER_SAMPLES / PLX__TIMER_FRACTION;
+    int64_t least[PLX__TIMER_SAMPLES / 16];
+    const uint32_t wanted = PLX__TIMER_SAMPLES / 16;
     uint32_t count = 0;
     for (uint32_t i = 0; i < PLX__TIMER_SAMPLES; i++) {
         uint32_t index = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * size >> 32);
@@ -132,16 +132,20 @@ static int64_t choose_pivot(const struct plx__timer_queue *queue, uint32_t size)
     return least[wanted - 1];
 }
 
-/* Brings what is due at `pivot` or before to the front of the first `size` entries. */
+/*
+ * Brings what is due at `pivot` or before to the front of the nearest tier. Old keys that it meets
+ * are put right, but no further than the end of the tier.
+ */
 static uint32_t partition(struct plx__timer_queue *queue, uint32_t size, int64_t pivot)
 {
+    int64_t ceiling = queue->tier_count > 1 ? queue->tiers[1].floor - 1 : INT64_MAX;
     uint32_t front = 0;
     for (uint32_t i = 0; i < size; i++) {
         struct plx__timer_entry entry = queue->entries[i];
         if (key_of(&entry) > pivot)
             continue;
         int64_t deadline = deadline_of(queue, &entry);
-        set_key(&entry, deadline);
+        set_key(&entry, deadline < ceiling ? deadline : ceiling);
         if (deadline > pivot) {
             queue->entries[i] = entry;
             continue;
@@ -177,6 +181,10 @@ static void cut_heap(struct plx__timer_queue *queue)
 {
     for (uint32_t size; (size = heap_size(queue)) > PLX__TIMER_FILL;) {
         int64_t pivot = choose_pivot(queue, size);
+        if (queue->tier_count > 1 && pivot >= queue->tiers[1].floor) {
+            drop_tier(queue, 1); /* most were put off, to beyond their tier */
+            continue;
+        }
         uint32_t front = partition(queue, size, pivot);
         if (front == size)
             break; /* many that are equal make a good heap, whatever their number */
@@ -266,7 +274,7 @@ void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *alloc
         .allocator = allocator,
         .slots = slots,
         .layout = layout,
-        .heap_limit = PLX__TIMER_HEAP,
+        .heap_limit = 2 * PLX__TIMER_FILL,
         .tier_count = 1,
     };
 }

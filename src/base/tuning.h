@@ -14,12 +14,10 @@
 #define PLX__GROWTH_STEP     2
 #define PLX__BATCH           1
 #define PLX__TURN            2
-#define PLX__TIMER_HEAP      2
-#define PLX__TIMER_SAMPLES   16
-#define PLX__TIMER_TIERS     3
 #define PLX__TIMER_FILL      1
+#define PLX__TIMER_SAMPLES   16
 #define PLX__TIMER_RATIO     2
-#define PLX__TIMER_FRACTION  16
+#define PLX__TIMER_TIERS     3
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
 
 #else
@@ -33,25 +31,30 @@
 /* 64 descriptors a page of the map: a lone high descriptor costs 256 bytes, not a whole table. */
 #define PLX__MAP_PAGE_BITS   6
 
-#define PLX__GROWTH_STEP 16
+#define PLX__GROWTH_STEP   16
 
 /* Records that one kernel call may bring. The first 1 024 are to come with one call, and only with
    room for one more does it show that they are all. */
-#define PLX__BATCH       1025
+#define PLX__BATCH         1025
 
 /* Callbacks of one turn: what one kernel call brings, and room for one more is not needed. */
-#define PLX__TURN        1024
-
-#define PLX__TIMER_HEAP     1024
-#define PLX__TIMER_SAMPLES  64
-#define PLX__TIMER_FILL     512
-#define PLX__TIMER_RATIO    8
-#define PLX__TIMER_FRACTION 16
-#define PLX__TIMER_TIERS    24
+#define PLX__TURN          1024
 
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
    would be small blocks, which glibc keeps after realloc and counts as used. */
-#define PLX__CAPACITY       128
+#define PLX__CAPACITY      128
+
+/* A heap of timers is made of this many, which fit into the caches with their objects, and is cut
+   when it has grown beyond the double. A part of a tier is picked out when the tier is larger. */
+#define PLX__TIMER_FILL    512
+
+/* Samples for a pivot, one sixteenth of which are not later. */
+#define PLX__TIMER_SAMPLES 64
+
+/* A new tier is joined with the next one unless that is larger by this factor; so tiers are few,
+   and here are as many as four thousand million timers could need. */
+#define PLX__TIMER_RATIO   8
+#define PLX__TIMER_TIERS   12
 
 #endif
 
