@@ -37,8 +37,8 @@ static void fixture_open(struct fixture *fixture)
     const struct plx__timer_layout layout = {offsetof(struct timer, deadline),
                                              offsetof(struct timer, place)};
     memory_open(&fixture->memory);
-    plx__slots_open(&fixture->slots, &fixture->memory.allocator, NULL, sizeof(struct timer),
-                    2 * sizeof(struct timer));
+    const size_t size = sizeof(struct timer);
+    plx__slots_open(&fixture->slots, &fixture->memory.allocator, NULL, &size, 1);
     plx__timers_open(&fixture->queue, &fixture->memory.allocator, &fixture->slots, layout);
     for (size_t i = 0; i < MANY; i++)
         fixture->timers[i] = NULL;
@@ -76,7 +76,7 @@ static void check_invariants(struct fixture *fixture)
 
 static struct timer *new_timer(struct fixture *fixture, size_t index)
 {
-    struct timer *timer = plx__slots_take(&fixture->slots, PLX__SLOT_THIN);
+    struct timer *timer = plx__slots_take(&fixture->slots, 0);
     REQUIRE(timer != NULL);
     REQUIRE(!plx__timer_is_queued(&fixture->queue, timer)); /* as every zeroed object */
     timer->before = (uint32_t)index;
@@ -342,7 +342,7 @@ START_TEST(a_removed_timer_may_be_freed)
         add(&fixture, round, SECOND);
         plx__timers_remove(&fixture.queue, timer);
         plx__slot_retire(&timer->slot);
-        plx__slots_put(&fixture.slots, PLX__SLOT_THIN, &timer->slot);
+        plx__slots_put(&fixture.slots, &timer->slot);
     }
     ck_assert_int_eq(plx__timers_earliest(&fixture.queue), PLX__NEVER);
     ck_assert_uint_eq(fixture.queue.count, 0);
@@ -394,7 +394,7 @@ START_TEST(what_was_reserved_needs_no_memory)
     struct random random = random_open();
     fixture_open(&fixture);
     ck_assert_int_eq(plx__timers_reserve(&fixture.queue, MANY), PLX_OK);
-    ck_assert_int_eq(plx__slots_reserve(&fixture.slots, PLX__SLOT_THIN, MANY), PLX_OK);
+    ck_assert_int_eq(plx__slots_reserve(&fixture.slots, 0, MANY), PLX_OK);
     uint32_t requests = fixture.memory.requests;
     add_random(&fixture, &random, SECOND);
     add_random(&fixture, &random, SECOND);
