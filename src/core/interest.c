@@ -10,6 +10,8 @@
 #include "src/core/context.h"
 #include "src/sources/timer.h"
 
+#include <errno.h>
+
 int plx__interest_check(const struct plx_context *context, uint32_t events)
 {
     const uint32_t askable = PLX__DATA_EVENTS | PLX_ERROR | PLX_HUP;
@@ -102,13 +104,16 @@ static int apply(struct plx_context *context, struct plx_watcher *watcher)
     uint32_t wanted = plx__interest_wanted(watcher);
     if (is_settled(watcher, wanted))
         return PLX_OK;
+    int cause = errno;
     int code = modify(context, watcher, wanted);
     if (code == PLX_ERR_NOMEM)
         return code;
-    if (code < 0)
+    if (code < 0) {
         plx__interest_refuse(context, watcher);
-    else
+        errno = cause; /* it may be that of another change, which was refused for want of memory */
+    } else {
         plx__interest_note(watcher, wanted);
+    }
     return PLX_OK;
 }
 

@@ -12,6 +12,7 @@ Suite *backend_suite(void);
 Suite *descriptor_map_suite(void);
 Suite *duration_suite(void);
 Suite *error_suite(void);
+Suite *ghost_suite(void);
 Suite *guard_suite(void);
 Suite *normalise_suite(void);
 Suite *process_suite(void);
