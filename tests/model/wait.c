@@ -2,6 +2,7 @@
 /* wait.c: one wait against its forecast. */
 #include "run.h"
 
+#include <errno.h>
 #include <time.h>
 
 #include "custom.h"
@@ -15,6 +16,7 @@ struct wait {
     int certain;  /* how many had to be reported before it was known how many fit */
     int possible; /* how many could be */
     int count;
+    int cause; /* errno, if it failed */
     plx_duration elapsed;
     struct faults faults;
     bool is_haunted;
@@ -55,6 +57,7 @@ static void perform(struct run *run, struct wait *wait)
     faults_begin(&run->dice, 2);
     plx_duration start = now();
     wait->count = plx_context_wait(run->context, wait->ready, wait->capacity, wait->timeout);
+    wait->cause = errno;
     wait->elapsed = now() - start;
     wait->faults = run_end_faults(run);
     /* A further call failed: what came before it is delivered all the same. */
@@ -81,13 +84,8 @@ static void check_report(struct run *run, struct wait *wait, plx_watcher *watche
     if (!registration)
         journal_fail("the wait reported a watcher that was removed");
     bool *is_reported = &wait->is_reported[registration - run->model.registrations];
-    if (*is_reported && !registration->is_obscure)
+    if (*is_reported)
         journal_fail("the wait reported descriptor %d twice", registration->number);
-    if (*is_reported) { /* by two files, both of which had its number */
-        wait->possible++;
-        wait->is_cut_short = true;
-        return;
-    }
     *is_reported = true;
 
     struct forecast forecast = model_forecast(&run->model, registration);
@@ -198,6 +196,18 @@ static void check_retired(struct run *run)
     run->model.retired_count = 0;
 }
 
+/*
+ * A wait that reports nothing sleeps. Few things wake it in between: a signal, a ghost, or one that
+ * is silent and has hung up, and each only once.
+ */
+static void check_sleep(const struct run *run, const struct wait *wait)
+{
+    unsigned most = 16 + (unsigned)run->model.count;
+    if (wait->count == 0 && wait->faults.waits > most)
+        journal_fail("the wait spins: it asked the kernel %u times for nothing",
+                     wait->faults.waits);
+}
+
 static void check_time(const struct run *run, const struct wait *wait)
 {
     if (wait->count == 0 && !run->model.is_woken && wait->elapsed < wait->timeout)
@@ -216,6 +226,7 @@ static void check_reports(struct run *run, struct wait *wait)
             check_missing(run, wait, i);
     }
     check_count(run, wait);
+    check_sleep(run, wait);
     check_time(run, wait);
     check_questions(run, wait);
     settle(run, wait);
@@ -245,12 +256,14 @@ void wait_play(struct run *run)
     if (wait.count < 0) {
         if (!wait.faults.has_fired || wait.count != wait.faults.code)
             journal_fail("the wait failed: %s", plx_error_name(wait.count));
+        if (wait.faults.cause != 0 && wait.cause != wait.faults.cause)
+            journal_fail("the wait left errno at %d instead of %d", wait.cause, wait.faults.cause);
         check_questions(run, &wait);
     } else {
         check_reports(run, &wait);
         run->totals.reports += (unsigned long)wait.count;
     }
-    model->is_woken = false;
+    model->is_woken &= wait.count < 0; /* a wait that failed has not told of the wake */
     run->is_unflushed = wait.faults.has_fired;
     run_compare_nested(run);
 }
