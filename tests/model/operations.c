@@ -287,6 +287,20 @@ static void duplicate(struct run *run)
     journal_result(" to %d", world_duplicate(&run->world, &run->dice, number));
 }
 
+/* The file of a ghost comes back to its number, whoever has had that meanwhile. */
+static void bring_back(struct run *run)
+{
+    struct model *model = &run->model;
+    if (model->ghost_count == 0)
+        return;
+    const struct ghost *ghost = &model->ghosts[dice_roll(&run->dice, (uint32_t)model->ghost_count)];
+    if (!world_is_alive(ghost->file, ghost->serial) || world_file(&run->world, ghost->number))
+        return;
+    int number = world_number(&run->world, ghost->file);
+    journal_note("duplicate %d, a ghost,", number);
+    journal_result(" to %d", world_duplicate_to(&run->world, number, ghost->number));
+}
+
 static void close_in_context(struct run *run, int number)
 {
     bool is_open = world_file(&run->world, number);
@@ -377,7 +391,7 @@ static const struct {
 } operations[] = {
     {24, wait_play}, {22, happen},   {12, add},         {10, modify},       {5, remove_watcher},
     {8, open_file},  {3, duplicate}, {6, close_number}, {3, change_buffer}, {2, wake},
-    {2, set_data},   {2, refuse},    {1, nest},         {1, renew_context},
+    {2, set_data},   {2, refuse},    {1, nest},         {1, renew_context}, {2, bring_back},
 };
 
 void operation_play(struct run *run)

@@ -306,20 +306,25 @@ bool world_open_file(struct world *world, struct dice *dice)
     return true;
 }
 
-/* To the number that was closed last, to one far away, or to the next one. */
-int world_duplicate(struct world *world, struct dice *dice, int number)
+int world_duplicate_to(struct world *world, int number, int least)
 {
     struct file *file = world_file(world, number);
     if (!file || world->count == WORLD_NUMBERS)
         return -1;
+    int copy = must(fcntl(number, F_DUPFD_CLOEXEC, least), "F_DUPFD");
+    name_file(world, copy, file);
+    return copy;
+}
+
+/* To the number that was closed last, to one far away, or to the next one. */
+int world_duplicate(struct world *world, struct dice *dice, int number)
+{
     int least = 0;
     if (world->last_closed >= 0 && dice_one_in(dice, 2))
         least = world->last_closed;
     else if (dice_one_in(dice, 8))
         least = 300 + 700 * (int)dice_roll(dice, 3);
-    int copy = must(fcntl(number, F_DUPFD_CLOEXEC, least), "F_DUPFD");
-    name_file(world, copy, file);
-    return copy;
+    return world_duplicate_to(world, number, least);
 }
 
 /* --- TCP is only quiet once everything has arrived --- */

@@ -69,6 +69,9 @@ bool world_open_file(struct world *world, struct dice *dice);
 /* Makes a second number for a file, or returns -1. */
 int world_duplicate(struct world *world, struct dice *dice, int number);
 
+/* The same, with that number if it is free, or else the next one. */
+int world_duplicate_to(struct world *world, int number, int least);
+
 /* Any open number, or -1. */
 int world_any(const struct world *world, struct dice *dice);
 
