@@ -101,7 +101,8 @@ struct plx__backend {
      */
     int (*add)(struct plx__queue *queue, struct plx__target *target, uint32_t want);
 
-    /* PLX_ERR_BADHANDLE or PLX_ERR_NOTFOUND: the descriptor was closed. */
+    /* The target's token may be another one than before, and is handed over anew.
+       PLX_ERR_BADHANDLE or PLX_ERR_NOTFOUND: the descriptor was closed. */
     int (*modify)(struct plx__queue *queue, struct plx__target *target, uint32_t was,
                   uint32_t want);
 
