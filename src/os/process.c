@@ -82,14 +82,17 @@ int plx__process_open(int64_t pid)
     }
 }
 
-/* waitid() tells in three words what waitpid() tells in one. */
+/*
+ * waitid() tells in three words what waitpid() tells in one, laid out alike on every Unix. The
+ * macros that put it together, W_EXITCODE and WCOREFLAG, are not in every C library.
+ */
 static int to_wait_status(const siginfo_t *info)
 {
     switch (info->si_code) {
     case CLD_EXITED:
-        return W_EXITCODE(info->si_status & 0xFF, 0);
+        return (info->si_status & 0xFF) << 8;
     case CLD_DUMPED:
-        return info->si_status | WCOREFLAG;
+        return info->si_status | 0x80;
     default:
         return info->si_status;
     }
