@@ -139,7 +139,7 @@ static void print_cell(const struct load *load, const struct server *server,
                        const struct options *options, int active, const struct cell *cell)
 {
     double seconds = (double)cell->wall / 1e9;
-    double replies = (double)(load->replies ? load->replies : 1);
+    double replies = (double)load->replies;
     printf("{%s%s\"workload\":\"echo\",\"peer\":\"%s\",\"version\":\"%s\"", options->tag,
            *options->tag ? "," : "", server->name, server->version);
     printf(",\"bytes\":%zu,\"connections\":%d,\"active\":%d,\"held\":%d,\"errors\":%llu",
@@ -167,6 +167,13 @@ static int run(struct load *load, struct server *server, const struct options *o
     }
     for (int i = 0; i < options->cells; i++) {
         struct cell cell = measure(load, server, options, options->active[i]);
+        if (load->replies == 0) {
+            /* A machine that was held up altogether: nothing was measured, and 0 would look fast.
+             */
+            fprintf(stderr, "%s: no reply in %d ms\n", server->name,
+                    (int)(cell.wall / MILLISECOND));
+            return -1;
+        }
         print_cell(load, server, options, options->active[i], &cell);
         load_finish(load);
     }
