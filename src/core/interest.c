@@ -137,7 +137,7 @@ static int settle(struct plx_context *context, struct plx_watcher *watcher, bool
             plx__touch(context, watcher);
     } else if (watcher->flags & PLX__REFUSED) {
         plx__touch(context, watcher);
-    } else if (watcher->flags & PLX__RELATIVE) {
+    } else if (watcher->events & PLX_TIMER) { /* nothing that the kernel knows of */
         plx__timer_settle(context, watcher);
     } else if (apply(context, watcher) < 0) {
         plx__touch(context, watcher);

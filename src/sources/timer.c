@@ -151,6 +151,8 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
 void plx__timer_settle(struct plx_context *context, struct plx_watcher *watcher)
 {
     struct timer *timer = to_timer(watcher);
+    if (!(watcher->flags & PLX__RELATIVE))
+        return; /* stopped, or started by modify, since it was moved */
     watcher->flags &= (uint16_t)~PLX__RELATIVE;
     plx__timers_set(&context->timers, watcher, plx__deadline(timer->deadline, context->passed));
 }
