@@ -10,6 +10,7 @@
 
 #include "desk.h"
 #include "fallback.h"
+#include "runtime.h"
 #include "system.h"
 
 static plx_watcher *ready[ROOM];
@@ -459,5 +460,9 @@ int main(void)
     printf("1..0 # SKIP %s\n", desk_odd_build());
     return 0;
 #endif
-    return desk_run_cases(cases, COUNT_OF(cases));
+    const struct cost_group groups[] = {
+        {cases, COUNT_OF(cases)},
+        {runtime_cases, runtime_case_count},
+    };
+    return desk_run_cases(groups, COUNT_OF(groups));
 }

@@ -3,6 +3,7 @@
 #include "desk.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "backends/epoll.h"
 #include "backends/poll.h"
+#include "src/os/process.h"
 
 enum counted {
     CREATE,
@@ -31,6 +33,13 @@ enum counted {
     SETTIME,
     READ,
     WRITE,
+    PIDFD,
+    WAITID,
+    PROBE,
+    SIGACTION,
+    SIGMASK,
+    GETPID,
+    KILL,
     CLOSE,
     FCNTL,
     FSTAT,
@@ -39,8 +48,9 @@ enum counted {
 };
 
 static const char *const count_names[COUNTED] = {
-    "create",  "add",     "mod",  "del",   "epoll_wait", "epoll_pwait2", "ppoll", "poll", "eventfd",
-    "timerfd", "settime", "read", "write", "close",      "fcntl",        "fstat", "clock"};
+    "create",    "add",     "mod",     "del",  "epoll_wait", "epoll_pwait2", "ppoll",  "poll",
+    "eventfd",   "timerfd", "settime", "read", "write",      "pidfd",        "waitid", "probe",
+    "sigaction", "sigmask", "getpid",  "kill", "close",      "fcntl",        "fstat",  "clock"};
 
 static int counts[COUNTED];
 static bool is_counting;
@@ -58,6 +68,7 @@ static void count(enum counted what)
 /* The tables as they were. */
 static struct plx__epoll_calls epoll_calls;
 static struct plx__poll_calls poll_calls;
+static struct plx__process_calls process_calls;
 
 static void before_sleep(void)
 {
@@ -147,6 +158,24 @@ static ssize_t counted_write(int fd, const void *bytes, size_t size)
     return write(fd, bytes, size);
 }
 
+static int counted_pidfd(int pid)
+{
+    count(PIDFD);
+    return process_calls.open(pid);
+}
+
+static int counted_waitid(int kind, int id, siginfo_t *ret_info)
+{
+    count(WAITID);
+    return process_calls.look(kind, id, ret_info);
+}
+
+static int counted_probe(int pid)
+{
+    count(PROBE);
+    return process_calls.probe(pid);
+}
+
 /* What has no table: the linker puts these in the place of libc's. */
 int __real_close(int fd);
 int __wrap_close(int fd);
@@ -156,6 +185,14 @@ int __real_fstat(int fd, struct stat *status);
 int __wrap_fstat(int fd, struct stat *status);
 int __real_clock_gettime(clockid_t clock, struct timespec *time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __real_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int __real_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
+pid_t __real_getpid(void);
+pid_t __wrap_getpid(void);
+int __real_kill(pid_t pid, int signo);
+int __wrap_kill(pid_t pid, int signo);
 
 int __wrap_close(int fd)
 {
@@ -185,10 +222,35 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
     return __real_clock_gettime(clock, time);
 }
 
+int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    count(SIGACTION);
+    return __real_sigaction(signo, action, old);
+}
+
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    count(SIGMASK);
+    return __real_pthread_sigmask(how, set, old);
+}
+
+pid_t __wrap_getpid(void)
+{
+    count(GETPID);
+    return __real_getpid();
+}
+
+int __wrap_kill(pid_t pid, int signo)
+{
+    count(KILL);
+    return __real_kill(pid, signo);
+}
+
 static void count_kernel_calls(void)
 {
     epoll_calls = plx__epoll_calls;
     poll_calls = plx__poll_calls;
+    process_calls = plx__process_calls;
     plx__epoll_calls = (struct plx__epoll_calls){
         .create = counted_create,
         .control = counted_control,
@@ -208,6 +270,11 @@ static void count_kernel_calls(void)
         .read = counted_read,
         .write = counted_write,
         .close = close,
+    };
+    plx__process_calls = (struct plx__process_calls){
+        .open = counted_pidfd,
+        .look = counted_waitid,
+        .probe = counted_probe,
     };
 }
 
@@ -327,11 +394,16 @@ int desk_file(struct desk *desk)
     return desk_keep(desk, memfd_create("file", MFD_CLOEXEC));
 }
 
-plx_watcher *desk_add(struct desk *desk, int fd, uint32_t events)
+plx_watcher *desk_watch(struct desk *desk, plx_handle handle, uint32_t events)
 {
     plx_watcher *watcher = NULL;
-    CHECK_OK(plx_context_add(desk->context, plx_fd(fd), events, NULL, &watcher));
+    CHECK_OK(plx_context_add(desk->context, handle, events, NULL, &watcher));
     return watcher;
+}
+
+plx_watcher *desk_add(struct desk *desk, int fd, uint32_t events)
+{
+    return desk_watch(desk, plx_fd(fd), events);
 }
 
 int desk_look(struct desk *desk)
@@ -418,20 +490,30 @@ static bool run_case(const struct cost_case *test, plx_backend backend, int numb
     return outcome != FAILED;
 }
 
-int desk_run_cases(const struct cost_case *cases, size_t case_count)
+struct tally {
+    int number;
+    int failed;
+};
+
+static void run_group(const struct cost_group *group, plx_backend backend, struct tally *tally)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        const struct cost_case *test = &group->cases[i];
+        if (!test->is_epoll_only || backend == PLX_BACKEND_EPOLL)
+            tally->failed += !run_case(test, backend, ++tally->number);
+    }
+}
+
+int desk_run_cases(const struct cost_group *groups, size_t group_count)
 {
     plx_backend backends[8];
     int backend_count = plx_backend_list(backends, COUNT_OF(backends));
-    int number = 0;
-    int failed = 0;
+    struct tally tally = {0, 0};
     count_kernel_calls();
     for (int i = 0; i < backend_count; i++) {
-        for (size_t j = 0; j < case_count; j++) {
-            if (cases[j].is_epoll_only && backends[i] != PLX_BACKEND_EPOLL)
-                continue;
-            failed += !run_case(&cases[j], backends[i], ++number);
-        }
+        for (size_t j = 0; j < group_count; j++)
+            run_group(&groups[j], backends[i], &tally);
     }
-    printf("1..%d\n", number);
-    return failed > 0;
+    printf("1..%d\n", tally.number);
+    return tally.failed > 0;
 }

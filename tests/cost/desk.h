@@ -40,8 +40,14 @@ struct cost_case {
     bool is_epoll_only;
 };
 
+/* What one file has. */
+struct cost_group {
+    const struct cost_case *cases;
+    size_t count;
+};
+
 /* Runs all cases on all backends and prints TAP; returns the status of the process. */
-int desk_run_cases(const struct cost_case *cases, size_t count);
+int desk_run_cases(const struct cost_group *groups, size_t count);
 
 /* NULL, or why this build is not the one that promises are made for. */
 const char *desk_odd_build(void);
@@ -59,6 +65,7 @@ void desk_need_descriptors(int count);
 int desk_keep(struct desk *desk, int fd);
 int desk_event(struct desk *desk, bool is_ready);
 int desk_file(struct desk *desk);
+plx_watcher *desk_watch(struct desk *desk, plx_handle handle, uint32_t events);
 plx_watcher *desk_add(struct desk *desk, int fd, uint32_t events);
 int desk_look(struct desk *desk);
 

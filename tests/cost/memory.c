@@ -311,5 +311,6 @@ static const struct cost_case cases[] = {
 
 int main(void)
 {
-    return desk_run_cases(cases, COUNT_OF(cases));
+    const struct cost_group groups[] = {{cases, COUNT_OF(cases)}};
+    return desk_run_cases(groups, COUNT_OF(groups));
 }
