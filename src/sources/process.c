@@ -104,30 +104,26 @@ static void stop(struct plx_context *context, struct plx_watcher *watcher)
     plx__os_close(watcher->target.fd);
 }
 
-/* What was found out first is kept: later the child may be collected. */
+/*
+ * What was found out first is kept: later the child may be collected. Without a descriptor, and in
+ * a forked child, it may be a sibling, which is nobody's to ask: of that one nothing is known.
+ */
 uint32_t plx__process_finish(struct plx_watcher *watcher)
 {
     struct process *process = to_process(watcher);
     if (process->code == PLX_ERR_AGAIN) {
         int fd = process->has_descriptor ? watcher->target.fd : -1;
-        process->code = plx__process_status(process->pid, fd, &process->status);
+        int code = plx__process_status(process->pid, fd, &process->status);
+        bool is_sibling = code == PLX_ERR_NOTFOUND && fd < 0 && plx__process_exists(process->pid);
+        process->code = is_sibling ? PLX_ERR_AGAIN : code;
     }
     return process->code == PLX_ERR_AGAIN ? 0 : PLX_PROCESS;
-}
-
-/* Without a descriptor, and in a child: it is a sibling, of which nobody tells. */
-static bool is_out_of_sight(const struct process *process)
-{
-    int status;
-    return process->code == PLX_ERR_AGAIN &&
-           plx__process_status(process->pid, -1, &status) == PLX_ERR_NOTFOUND &&
-           plx__process_exists(process->pid);
 }
 
 static uint32_t report(struct plx_context *context, struct plx_watcher *watcher)
 {
     plx__subscriber_take(context, watcher);
-    return is_out_of_sight(to_process(watcher)) ? 0 : plx__process_finish(watcher);
+    return plx__process_finish(watcher);
 }
 
 static int resume(struct plx_context *context, struct plx_watcher *watcher)
