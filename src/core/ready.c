@@ -404,8 +404,11 @@ static int collect_many(struct plx_context *context, struct batch *batch, plx_du
     if (first != PLX__SOURCES) /* the kernel has had its place in any case */
         context->turn = first + 1 < PLX__SOURCES ? first + 1 : PLX__SOURCE_KERNEL + 1;
     int code = fill_from_kernel(context, batch, timeout);
+    /* Timers that came due in a sleep are the first of the next wait: not worth another look at the
+       clock in this one. */
+    served = context->now == 0 ? PLX__SOURCE_TIMERS : PLX__SOURCE_KERNEL;
     if (code >= 0)
-        collect_own(context, batch, batch->capacity, batch->capacity, PLX__SOURCE_KERNEL);
+        collect_own(context, batch, batch->capacity, batch->capacity, served);
     return code;
 }
 

@@ -104,8 +104,8 @@ static void timers_and_descriptors(struct desk *desk)
     desk_open(desk, 0);
     desk_add(desk, desk_event(desk, true), PLX_READ);
     add_timer(desk, LATER, 0);
-    COSTS(desk, CHECK_EQUAL(wait_for(desk, PLX_SECONDS(9)), 1), "epoll_pwait2=1 clock=2",
-          "ppoll=1 clock=2");
+    COSTS(desk, CHECK_EQUAL(wait_for(desk, PLX_SECONDS(9)), 1), "epoll_pwait2=1 clock=1",
+          "ppoll=1 clock=1");
     desk_close(desk);
 }
 
@@ -616,7 +616,7 @@ static int refuse_pidfd(int pid)
     return -1;
 }
 
-/* Kernels before 5.3: SIGCHLD does not say reliably whose, so that each child is asked once once. */
+/* Kernels before 5.3: SIGCHLD does not say reliably whose, so that each child is asked once. */
 static void process_by_signal(struct desk *desk)
 {
     struct plx__process_calls calls = plx__process_calls;
