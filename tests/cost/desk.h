@@ -96,6 +96,14 @@ void costs_check(const char *file, int line, const struct desk *desk, const char
 #define COSTS_A_LOOK(desk, operation)                                                              \
     COSTS_NAMED(desk, operation, #operation, "epoll_wait=1", "ppoll=1")
 
+#define ALLOCATES(desk, number, operation)                                                         \
+    do {                                                                                           \
+        size_t allocations_before = (desk)->memory.allocations;                                    \
+        operation;                                                                                 \
+        CHECK_EQUAL((desk)->memory.allocations - allocations_before, number);                      \
+    } while (0)
+#define ALLOCATES_NOTHING(desk, operation) ALLOCATES(desk, 0, operation)
+
 #define IS_EPOLL(desk) ((desk)->backend == PLX_BACKEND_EPOLL)
 
 /* A loop that looks once finds this many at most. */
