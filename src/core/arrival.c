@@ -26,6 +26,17 @@ void plx__rouse(struct plx_context *context, uint32_t news)
         context->backend->wake(context->queue);
 }
 
+/* Who brought them has written to the nested descriptor, or is about to: it is looked after when
+   that is updated next. */
+bool plx__take_news(struct plx_context *context, uint32_t news)
+{
+    if (!(atomic_load_explicit(&context->state, memory_order_relaxed) & news))
+        return false;
+    if (atomic_fetch_and(&context->state, ~news) & PLX__NESTED)
+        context->is_raised = true;
+    return true;
+}
+
 static void push(struct plx_context *context, struct plx__raised *raised)
 {
     struct plx__raised *first = atomic_load_explicit(&context->arrivals, memory_order_relaxed);
@@ -81,10 +92,9 @@ static struct plx__raised *in_order(struct plx__raised *first)
 
 void plx__take_arrivals(struct plx_context *context)
 {
-    if (!(atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__ARRIVED))
-        return;
     /* First the bit: what is pushed from now on sets it again. */
-    atomic_fetch_and(&context->state, ~(uint32_t)PLX__ARRIVED);
+    if (!plx__take_news(context, PLX__ARRIVED))
+        return;
     struct plx__raised *raised = in_order(atomic_exchange(&context->arrivals, NULL));
     while (raised) {
         struct plx__raised *next = raised->next; /* no longer ours once LINKED is gone */

@@ -391,6 +391,9 @@ int plx__ready_take(struct plx_context *context, struct plx_watcher **ret_ready,
 /* Ends a sleep because of `news`, some of the bits in PLX__NEWS. Any thread or signal handler. */
 void plx__rouse(struct plx_context *context, uint32_t news);
 
+/* Forgets news of one kind. False if there were none. The owner alone. */
+bool plx__take_news(struct plx_context *context, uint32_t news);
+
 /* Raises a watcher. PLX_ERR_INACTIVE if it was removed. Any thread or signal handler. */
 int plx__raise(struct plx_context *context, struct plx__raised *raised);
 
@@ -434,8 +437,11 @@ int plx__requeue(struct plx_context *context, bool is_forked);
  */
 void plx__nest_update(struct plx_context *context);
 
-/* The same at the end of a wait of a nested context, which forgets the wakes that came. */
+/* The same at the end of a wait of a nested context, before it forgets the wakes that came. */
 void plx__nest_leave(struct plx_context *context);
+
+/* And after it has forgotten them. */
+void plx__nest_left(struct plx_context *context);
 
 /* --- src/loop --- */
 

@@ -34,11 +34,11 @@ static void set_alarm(struct plx_context *context, bool is_exact)
 
 void plx__nest_update(struct plx_context *context)
 {
-    uint32_t state = state_of(context);
-    if (!(state & PLX__NESTED))
+    if (!(state_of(context) & PLX__NESTED))
         return;
+    plx__take_arrivals(context); /* what was raised may have been cleared or removed since */
     set_alarm(context, false);
-    if (state & PLX__NEWS)
+    if (state_of(context) & PLX__NEWS)
         return; /* news show by themselves, and the wait that takes them looks after the rest */
     bool wanted = is_ready(context);
     if (wanted == context->is_raised)
@@ -59,8 +59,15 @@ void plx__nest_leave(struct plx_context *context)
     context->is_raised = wanted;
     context->saw_wake = false;
     set_alarm(context, true);
-    /* What came meanwhile is for the next wait or turn, and may have been swallowed as well. */
-    if (!wanted && (state_of(context) & PLX__ARRIVED || is_ready(context)))
+}
+
+/*
+ * What came while the wait ended is for the next one. It may have been swallowed, or it met a wake
+ * and so was not written, and that wake is forgotten now.
+ */
+void plx__nest_left(struct plx_context *context)
+{
+    if (!context->is_raised && state_of(context) & (PLX__ARRIVED | PLX__POSTED))
         context->backend->wake(context->queue);
 }
 

@@ -109,8 +109,7 @@ PLX__RARE static int look_despite(struct plx_context *context, struct plx_watche
 /* Once is enough to tell of a task. Until a wait returns nothing for it, it cuts each one short. */
 static int end_empty(struct plx_context *context)
 {
-    if (state_of(context) & PLX__POSTED)
-        atomic_fetch_and(&context->state, ~(uint32_t)PLX__POSTED);
+    plx__take_news(context, PLX__POSTED);
     return 0;
 }
 
@@ -219,12 +218,15 @@ PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
 
 static inline void leave(struct plx_context *context, int result, uint32_t keep)
 {
-    if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED)
+    bool is_nested = atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED;
+    if (is_nested)
         leave_nested(context, result < 0);
     if (PLX__LIKELY(result >= 0))
         atomic_fetch_and(&context->state, LASTING | keep);
     else
         atomic_fetch_and(&context->state, LASTING | PLX__WOKEN | keep);
+    if (is_nested)
+        plx__nest_left(context);
 }
 
 static inline int enter(struct plx_context *context, plx_duration timeout)

@@ -40,8 +40,7 @@ bool plx__has_tasks(const struct plx_context *context)
 static void take_posted(struct plx_context *context)
 {
     /* First the bit: what is pushed from now on sets it again. */
-    if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__POSTED)
-        atomic_fetch_and(&context->state, ~(uint32_t)PLX__POSTED);
+    plx__take_news(context, PLX__POSTED);
     struct plx__task *task = atomic_exchange(&context->posted, NULL);
     struct plx__task *in_order = NULL;
     while (task) {

@@ -585,6 +585,51 @@ void notify_raised_before_shows_outside(struct scene *scene)
     EXPECT_OUTSIDE(scene, fd, false);
 }
 
+/* Nothing is left to show of what was taken back before anybody looked. */
+void notify_taken_back_does_not_show_outside(struct scene *scene)
+{
+    int fd = nested(scene);
+    plx_watcher *watcher = add_raised(scene, 0);
+
+    CHECK(readable_now(fd));
+    CHECK_OK(plx_watcher_clear(watcher));
+    CHECK(!readable_now(fd));
+    CHECK_OK(plx_watcher_notify(watcher));
+    CHECK(readable_now(fd));
+    CHECK_OK(plx_watcher_remove(watcher));
+    CHECK(!readable_now(fd));
+    watcher = add_raised(scene, 0);
+    CHECK(readable_now(fd));
+    CHECK_OK(plx_context_wake(scene->context));
+    CHECK_OK(plx_watcher_remove(watcher));
+    CHECK(readable_now(fd)); /* the wake is still to be told */
+    CHECK_EQUAL(look(scene), 0);
+    EXPECT_OUTSIDE(scene, fd, false);
+}
+
+/* After a timer it is the turn of what was raised: with a capacity of one the kernel is not even
+   asked. */
+void notify_oneshot_shows_outside_once(struct scene *scene)
+{
+    int fd = nested(scene);
+    plx_watcher *watcher = add_notify(scene, PLX_ONESHOT);
+    plx_watcher *timer;
+
+    CHECK_OK(plx_context_add(scene->context, plx_timer(0, 0), PLX_TIMER, NULL, &timer));
+    for (int round = 0; round < 3; round++) {
+        CHECK_OK(plx_watcher_modify(timer, PLX_TIMER));
+        CHECK_EQUAL(plx_context_wait(scene->context, scene->ready, 1, 0), 1);
+        CHECK_OK(plx_watcher_notify(watcher));
+        CHECK(readable_now(fd));
+        CHECK_EQUAL(plx_context_wait(scene->context, scene->ready, 1 + round % 2, 0), 1);
+        CHECK(scene->ready[0] == watcher);
+        CHECK(!readable_now(fd));
+        CHECK_OK(plx_watcher_clear(watcher));
+        CHECK_OK(plx_watcher_modify(watcher, PLX_NOTIFY | PLX_ONESHOT));
+        EXPECT_OUTSIDE(scene, fd, false);
+    }
+}
+
 void notify_small_capacity_shows_outside(struct scene *scene)
 {
     int fd = nested(scene);
