@@ -6,20 +6,19 @@
  * raise() returns after the handler has run, on this very thread: where a case raises, counts are
  * exact. Signals from elsewhere the kernel may make one of, as long as they are pending together.
  */
-#include "cases.h"
+#include "signals.h"
 
 #if SUPPORT_HAS_SIGNALS
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-static plx_watcher *watch_signal(plx_context *context, int signo, uint32_t modes)
+plx_watcher *watch_signal(plx_context *context, int signo, uint32_t modes)
 {
     plx_watcher *watcher = NULL;
 
@@ -28,15 +27,11 @@ static plx_watcher *watch_signal(plx_context *context, int signo, uint32_t modes
     return watcher;
 }
 
-static void raise_often(int signo, int times)
+void raise_often(int signo, int times)
 {
     for (int i = 0; i < times; i++)
         CHECK(raise(signo) == 0);
 }
-
-/* The next wait reports this watcher alone, and so many deliveries. */
-#define EXPECT_DELIVERIES(scene, watcher, times)                                                   \
-    (EXPECT_REPORT(scene, watcher, PLX_SIGNAL), CHECK_EQUAL(plx_watcher_count(watcher), (times)))
 
 static sigset_t set_of(int signo)
 {
@@ -47,29 +42,29 @@ static sigset_t set_of(int signo)
     return set;
 }
 
-static void block(int signo)
+void block(int signo)
 {
     sigset_t set = set_of(signo);
 
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static void unblock(int signo)
+void unblock(int signo)
 {
     sigset_t set = set_of(signo);
 
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static volatile sig_atomic_t notes;
+volatile sig_atomic_t notes;
 
-static void note(int signo)
+void note(int signo)
 {
     (void)signo;
     notes++;
 }
 
-static void dispose(int signo, void (*handler)(int))
+void dispose(int signo, void (*handler)(int))
 {
     struct sigaction action;
 
@@ -632,7 +627,7 @@ static void note_more(int signo, siginfo_t *info, void *context)
     note(signo);
 }
 
-static struct sigaction disposition(int signo)
+struct sigaction disposition(int signo)
 {
     struct sigaction present;
 
@@ -640,8 +635,7 @@ static struct sigaction disposition(int signo)
     return present;
 }
 
-/* One with everything to it. */
-static struct sigaction elaborate(void)
+struct sigaction elaborate(void)
 {
     struct sigaction action;
 
@@ -654,7 +648,7 @@ static struct sigaction elaborate(void)
     return action;
 }
 
-static bool is_same_set(const sigset_t *a, const sigset_t *b)
+bool is_same_set(const sigset_t *a, const sigset_t *b)
 {
     for (int signo = 1; signo < NSIG; signo++) {
         if (sigismember(a, signo) != sigismember(b, signo))
@@ -664,7 +658,7 @@ static bool is_same_set(const sigset_t *a, const sigset_t *b)
 }
 
 /* SA_RESTORER, which glibc adds to whatever passes through it, is nobody's wish. */
-static bool is_same(const struct sigaction *a, const struct sigaction *b)
+bool is_same_action(const struct sigaction *a, const struct sigaction *b)
 {
     const unsigned flags = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_NODEFER | SA_ONSTACK | SA_RESETHAND |
                            SA_RESTART | SA_SIGINFO;
@@ -677,14 +671,14 @@ static void expect_disposition(int signo, const struct sigaction *want)
 {
     struct sigaction present = disposition(signo);
 
-    CHECK(is_same(&present, want));
+    CHECK(is_same_action(&present, want));
 }
 
 static void expect_other_disposition(int signo, const struct sigaction *unwanted)
 {
     struct sigaction present = disposition(signo);
 
-    CHECK(!is_same(&present, unwanted));
+    CHECK(!is_same_action(&present, unwanted));
 }
 
 void signal_disposition_comes_back_with_the_last(struct scene *scene)
@@ -747,7 +741,7 @@ void signal_handler_set_meanwhile_stays(struct scene *scene)
     dispose(SIGUSR1, SIG_DFL);
 }
 
-static sigset_t thread_mask(void)
+sigset_t thread_mask(void)
 {
     sigset_t mask;
 
