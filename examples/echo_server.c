@@ -38,7 +38,8 @@ enum {
     BUFFER_SIZE = 64 * 1024, /* one read */
     KEPT_BUFFERS = 64,       /* 4 MiB in all for those who do not read */
     ACCEPT_SHARE = 64,       /* connections accepted before the others have their turn */
-    EDGE_SHARE = 8           /* reads of one edge-triggered connection before the others' turn */
+    EDGE_SHARE = 8,          /* reads of one edge-triggered connection before the others' turn */
+    STOP_SIGNALS = 2         /* the signals that end the server */
 };
 
 /* How long accepting rests when there is no descriptor left, if no connection closes sooner. */
@@ -62,6 +63,7 @@ struct server {
     plx_context *context;
     plx_watcher *listener;
     int listener_fd;
+    bool is_stopping;          /* SIGINT or SIGTERM came */
     uint32_t mode;             /* 0 (level), PLX_EDGE or PLX_ONESHOT */
     plx_duration paused_until; /* 0: accepting */
 
@@ -92,7 +94,6 @@ struct settings {
 };
 
 static struct server server;
-static volatile sig_atomic_t stop_requested;
 
 /*
  * Says what to report next. Level: a change, often none, which then costs nothing. One-shot: the
@@ -312,6 +313,16 @@ static void accept_connections(void)
     watch(server.listener, PLX_READ, drained);
 }
 
+static void handle(plx_watcher *watcher)
+{
+    if (watcher == server.listener)
+        accept_connections();
+    else if (plx_watcher_triggered(watcher) == PLX_SIGNAL)
+        server.is_stopping = true;
+    else
+        serve(plx_watcher_data(watcher));
+}
+
 /*
  * Until a signal asks to stop. Serving a connection closes that one at most, so that every entry of
  * a batch is good when its turn comes. Code that removes others' watchers in a batch asks
@@ -321,30 +332,29 @@ static int run(void)
 {
     plx_watcher *ready[BATCH];
 
-    while (!stop_requested) {
+    while (!server.is_stopping) {
         int count = plx_context_wait(server.context, ready, BATCH, time_to_resume());
 
         if (count < 0)
             return count;
-        for (int i = 0; i < count; i++) {
-            if (ready[i] == server.listener)
-                accept_connections();
-            else
-                serve(plx_watcher_data(ready[i]));
-        }
+        for (int i = 0; i < count; i++)
+            handle(ready[i]);
         if (time_to_resume() == 0)
             resume_accepting();
     }
     return PLX_OK;
 }
 
-/* The context knows all descriptors: no list of our own is needed to find those still open. */
+/*
+ * The context knows all descriptors: no list of our own is needed to find those still open. The
+ * watchers of the signals stay, so that a second one while we are at it does no harm.
+ */
 static size_t close_all(void)
 {
     size_t open = 0;
 
     plx_context_close(server.context, server.listener_fd);
-    for (int fd = 0; plx_context_count(server.context) > 0; fd++) {
+    for (int fd = 0; plx_context_count(server.context) > STOP_SIGNALS; fd++) {
         plx_watcher *watcher = plx_context_find(server.context, fd);
 
         if (watcher != NULL) {
@@ -353,26 +363,6 @@ static size_t close_all(void)
         }
     }
     return open;
-}
-
-/*
- * plx_context_wake() is the one function of a context that a signal handler may call. If no wait is
- * going on it ends the next one: a signal between the test of the flag and the wait is not missed.
- */
-static void request_stop(int signo)
-{
-    (void)signo;
-    stop_requested = 1;
-    plx_context_wake(server.context);
-}
-
-static void on_stop_signals(void (*handler)(int))
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
 }
 
 /*
@@ -511,6 +501,22 @@ static void watch_listener(void)
         fail(1, "cannot watch the listener", plx_error_text(code));
 }
 
+/*
+ * A signal is an event like others: no handler, no flag, nothing to be careful about. While it has
+ * a watcher it ends nobody.
+ */
+static void watch_stop_signals(void)
+{
+    static const int signals[STOP_SIGNALS] = {SIGINT, SIGTERM};
+
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        int code = plx_context_add(server.context, plx_signal(signals[i]), PLX_SIGNAL, NULL, NULL);
+
+        if (code < 0)
+            fail(1, strsignal(signals[i]), plx_error_text(code));
+    }
+}
+
 /* The port may have been the kernel's choice: ask, and tell at once, as somebody waits for it. */
 static void announce(void)
 {
@@ -542,16 +548,16 @@ int main(int argc, char **argv)
     open_context(&settings);
     open_listener(&settings);
     watch_listener();
-    on_stop_signals(request_stop);
+    watch_stop_signals();
     announce();
 
     code = run();
-    on_stop_signals(SIG_IGN); /* a second one must not wake a context that is being destroyed */
     open = close_all();
-    plx_context_destroy(server.context);
     printf("accepted %" PRIu64 ", failed %" PRIu64 ", open at the end %zu, echoed %" PRIu64
            " bytes\n",
            server.accepted, server.failed, open, server.echoed);
+    fflush(stdout);
+    plx_context_destroy(server.context); /* a signal that comes after this ends us at once */
     if (code < 0)
         fail(1, "wait", plx_error_text(code));
     return 0;

@@ -197,6 +197,31 @@ static bool last_words(const char *echo_server, int signo)
     return true;
 }
 
+/* Nobody is waited for: not for clients who never read, and who have left their answers here. */
+static bool ends_with_work_left(const char *echo_server)
+{
+    enum { CLIENTS = 50 };
+    struct words none;
+    struct echo_server server;
+    struct ending ending;
+    struct stream clients[CLIENTS];
+
+    split(&none, "");
+    CHECK(echo_server_start(&server, echo_server, none.list, 0));
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        clients[i] = (struct stream){.fd = echo_server_connect_small(&server), .seed = i};
+        CHECK(clients[i].fd >= 0 && stream_exchange(&clients[i], 1));
+        CHECK(stream_send_unread(&clients[i], 1000000, 2));
+    }
+    ending = child_end(&server.child, SIGTERM);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i].fd);
+    CHECK_SAY(ending.status == 0, "status %d, \"%s\"", ending.status, ending.err);
+    CHECK_SAY(strstr(ending.out, "accepted 50, failed 0, open at the end 50, ") == ending.out,
+              "\"%s\"", ending.out);
+    return true;
+}
+
 void tell_command_line(const char *echo_server)
 {
     tell_bad_options(echo_server);
@@ -205,4 +230,5 @@ void tell_command_line(const char *echo_server)
     tell_addresses(echo_server);
     tap_result(last_words(echo_server, SIGTERM), "echo_server/ends/SIGTERM");
     tap_result(last_words(echo_server, SIGINT), "echo_server/ends/SIGINT");
+    tap_result(ends_with_work_left(echo_server), "echo_server/ends/with_work_left");
 }
