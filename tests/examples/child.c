@@ -24,14 +24,23 @@
 
 #include "tap.h"
 
-_Noreturn static void become(char *const *arguments, int out, int err, unsigned descriptors)
+struct streams {
+    int in; /* -1: that of this process */
+    int out;
+    int err;
+};
+
+_Noreturn static void become(char *const *arguments, const struct streams *streams,
+                             unsigned descriptors)
 {
     struct rlimit limit = {descriptors, descriptors};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* no child outlives a test that was interrupted */
     signal(SIGPIPE, SIG_DFL);         /* what is ignored here would be ignored there */
-    dup2(out, STDOUT_FILENO);
-    dup2(err, STDERR_FILENO);
+    if (streams->in >= 0)
+        dup2(streams->in, STDIN_FILENO);
+    dup2(streams->out, STDOUT_FILENO);
+    dup2(streams->err, STDERR_FILENO);
     if (descriptors > 0)
         setrlimit(RLIMIT_NOFILE, &limit);
     execv(arguments[0], arguments);
@@ -39,7 +48,7 @@ _Noreturn static void become(char *const *arguments, int out, int err, unsigned 
     _exit(127);
 }
 
-bool child_start(struct child *child, char *const *arguments, unsigned descriptors)
+static bool start(struct child *child, char *const *arguments, int input, unsigned descriptors)
 {
     int out[2];
     int err[2];
@@ -53,12 +62,22 @@ bool child_start(struct child *child, char *const *arguments, unsigned descripto
     }
     child->pid = fork();
     if (child->pid == 0)
-        become(arguments, out[1], err[1], descriptors);
+        become(arguments, &(struct streams){input, out[1], err[1]}, descriptors);
     close(out[1]);
     close(err[1]);
     child->out = out[0];
     child->err = err[0];
     return child->pid > 0;
+}
+
+bool child_start(struct child *child, char *const *arguments, unsigned descriptors)
+{
+    return start(child, arguments, -1, descriptors);
+}
+
+bool child_start_fed(struct child *child, char *const *arguments, int input)
+{
+    return start(child, arguments, input, 0);
 }
 
 /* Up to the end of file, or to a line feed. False: neither came in time. */
@@ -80,6 +99,11 @@ static bool read_text(int fd, char *text, size_t size, bool one_line)
     }
     text[length] = '\0';
     return true;
+}
+
+bool child_read_line(struct child *child, char *line, size_t size)
+{
+    return read_text(child->out, line, size, true);
 }
 
 struct ending child_end(struct child *child, int signo)

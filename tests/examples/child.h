@@ -32,6 +32,13 @@ struct ending {
 /* `descriptors`: its limit of open descriptors, 0 to leave it alone. */
 bool child_start(struct child *child, char *const *arguments, unsigned descriptors);
 
+/* The same, with `input` as its standard input, which stays the caller's to close. */
+bool child_start_fed(struct child *child, char *const *arguments, int input);
+
+/* The next line that it prints, without its line feed. False: it did not come, or not as a whole.
+ */
+bool child_read_line(struct child *child, char *line, size_t size);
+
 /* Sends the signal, unless it is 0, and collects the child. */
 struct ending child_end(struct child *child, int signo);
 

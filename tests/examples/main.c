@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * examples_test ECHO_SERVER WAIT: runs the two programs and tells what they do. Prints TAP.
+ * examples_test FOLDER: runs the examples in that folder and tells what they do. Prints TAP.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -8,15 +8,28 @@
 #include "stories.h"
 #include "tap.h"
 
+static const struct {
+    const char *name;
+    void (*tell)(const char *program);
+} examples[] = {
+    {"wait", tell_wait},
+    {"timers", tell_timers},
+    {"echo_server", tell_command_line},
+    {"echo_server", tell_serving},
+};
+
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s ECHO_SERVER WAIT\n", argv[0]);
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    tell_serving(argv[1]);
-    tell_command_line(argv[1]);
-    tell_wait(argv[2]);
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        char program[512];
+
+        snprintf(program, sizeof(program), "%s/%s", argv[1], examples[i].name);
+        examples[i].tell(program);
+    }
     return tap_end();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stories.h: what the programs in examples/ promise, told in three files.
+ * stories.h: what the programs in examples/ promise.
  */
 #ifndef POLLUX_TESTS_STORIES_H
 #define POLLUX_TESTS_STORIES_H
@@ -13,5 +13,8 @@ void tell_command_line(const char *echo_server);
 
 /* The example of the wait API. */
 void tell_wait(const char *wait);
+
+/* The example of timers. */
+void tell_timers(const char *timers);
 
 #endif
