@@ -103,6 +103,60 @@ static void libev_turn(void)
     ev_run(loop, EVRUN_NOWAIT);
 }
 
+/* --- Timers --- */
+
+static ev_timer *timers;
+static uint64_t *fired;
+
+static void on_timer(struct ev_loop *the_loop, ev_timer *timer, int events)
+{
+    (void)the_loop;
+    uint64_t *counter = timer->data;
+    if (events & EV_TIMER)
+        (*counter)++;
+}
+
+static int libev_timers_open(size_t count, uint64_t *counter)
+{
+    fired = counter;
+    timers = malloc(count * sizeof(*timers));
+    return timers ? open_loop() : -1;
+}
+
+static void libev_timers_start(size_t index, uint64_t nanoseconds)
+{
+    ev_timer_init(&timers[index], on_timer, (double)nanoseconds / 1e9, 0.);
+    timers[index].data = fired;
+    ev_timer_start(loop, &timers[index]);
+}
+
+/* What its manual recommends for timers that are moved often. */
+static void libev_timers_move(size_t index, uint64_t nanoseconds)
+{
+    timers[index].repeat = (double)nanoseconds / 1e9;
+    ev_timer_again(loop, &timers[index]);
+}
+
+static void libev_timers_again(size_t index)
+{
+    timers[index].repeat = BENCH_IDLE_SECONDS;
+    ev_timer_again(loop, &timers[index]);
+}
+
+static void libev_timers_stop(size_t index)
+{
+    ev_timer_stop(loop, &timers[index]);
+}
+
+static const struct bench_timers libev_timers = {
+    .open = libev_timers_open,
+    .start = libev_timers_start,
+    .move = libev_timers_move,
+    .again = libev_timers_again,
+    .stop = libev_timers_stop,
+    .turn = libev_turn,
+};
+
 extern const struct bench_peer bench_peer_libev;
 const struct bench_peer bench_peer_libev = {
     .name = "libev",
@@ -110,4 +164,5 @@ const struct bench_peer bench_peer_libev = {
     .serve = libev_serve,
     .watch = libev_watch,
     .turn = libev_turn,
+    .timers = &libev_timers,
 };

@@ -103,6 +103,55 @@ static void libuv_turn(void)
     uv_run(&loop, UV_RUN_NOWAIT);
 }
 
+/* --- Timers: milliseconds --- */
+
+static uv_timer_t *timers;
+static uint64_t *fired;
+
+static void on_timer(uv_timer_t *timer)
+{
+    uint64_t *counter = timer->data;
+    (*counter)++;
+}
+
+static int libuv_timers_open(size_t count, uint64_t *counter)
+{
+    fired = counter;
+    timers = malloc(count * sizeof(*timers));
+    return timers ? uv_loop_init(&loop) : -1;
+}
+
+static void libuv_timers_start(size_t index, uint64_t nanoseconds)
+{
+    uv_timer_init(&loop, &timers[index]);
+    timers[index].data = fired;
+    uv_timer_start(&timers[index], on_timer, nanoseconds / 1000000, 0);
+}
+
+static void libuv_timers_move(size_t index, uint64_t nanoseconds)
+{
+    uv_timer_start(&timers[index], on_timer, nanoseconds / 1000000, 0);
+}
+
+static void libuv_timers_again(size_t index)
+{
+    uv_timer_start(&timers[index], on_timer, UINT64_C(1000) * BENCH_IDLE_SECONDS, 0);
+}
+
+static void libuv_timers_stop(size_t index)
+{
+    uv_timer_stop(&timers[index]);
+}
+
+static const struct bench_timers libuv_timers = {
+    .open = libuv_timers_open,
+    .start = libuv_timers_start,
+    .move = libuv_timers_move,
+    .again = libuv_timers_again,
+    .stop = libuv_timers_stop,
+    .turn = libuv_turn,
+};
+
 extern const struct bench_peer bench_peer_libuv_poll;
 const struct bench_peer bench_peer_libuv_poll = {
     .name = "libuv_poll",
@@ -110,4 +159,5 @@ const struct bench_peer bench_peer_libuv_poll = {
     .serve = libuv_serve,
     .watch = libuv_watch,
     .turn = libuv_turn,
+    .timers = &libuv_timers,
 };

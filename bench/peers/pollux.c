@@ -94,6 +94,59 @@ static void pollux_turn(void)
     }
 }
 
+/* --- Timers --- */
+
+static plx_watcher **timers;
+static uint64_t *fired;
+
+static int pollux_timers_open(size_t count, uint64_t *counter)
+{
+    fired = counter;
+    timers = malloc(count * sizeof(plx_watcher *));
+    return timers ? open_context() : -1;
+}
+
+static void pollux_timers_start(size_t index, uint64_t nanoseconds)
+{
+    plx_handle handle = plx_timer((plx_duration)nanoseconds, 0);
+    if (plx_context_add(context, handle, PLX_TIMER, fired, &timers[index]) < 0)
+        abort();
+}
+
+static void pollux_timers_move(size_t index, uint64_t nanoseconds)
+{
+    plx_watcher_again(timers[index], (plx_duration)nanoseconds);
+}
+
+static void pollux_timers_again(size_t index)
+{
+    plx_watcher_again(timers[index], PLX_SECONDS(BENCH_IDLE_SECONDS));
+}
+
+static void pollux_timers_stop(size_t index)
+{
+    plx_watcher_remove(timers[index]);
+}
+
+static void pollux_timers_turn(void)
+{
+    int count = plx_context_wait(context, ready, BATCH, 0);
+    for (int i = 0; i < count; i++) {
+        uint64_t *counter = plx_watcher_data(ready[i]);
+        if (plx_watcher_triggered(ready[i]) & PLX_TIMER)
+            (*counter)++;
+    }
+}
+
+static const struct bench_timers pollux_timers = {
+    .open = pollux_timers_open,
+    .start = pollux_timers_start,
+    .move = pollux_timers_move,
+    .again = pollux_timers_again,
+    .stop = pollux_timers_stop,
+    .turn = pollux_timers_turn,
+};
+
 extern const struct bench_peer bench_peer_pollux;
 const struct bench_peer bench_peer_pollux = {
     .name = "pollux",
@@ -101,4 +154,5 @@ const struct bench_peer bench_peer_pollux = {
     .serve = pollux_serve,
     .watch = pollux_watch,
     .turn = pollux_turn,
+    .timers = &pollux_timers,
 };
