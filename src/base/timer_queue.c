@@ -2,9 +2,8 @@
 #include "src/base/timer_queue.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include <pollux/error.h>
+#include "src/base/compiler.h"
 
 /* Four children lie in one or two cache lines; with more, a small heap only compares more. */
 #define CHILDREN 4u
@@ -34,26 +33,17 @@ static int64_t deadline_of(const struct plx__timer_queue *queue,
     return *plx__timer_deadline(queue, object_of(queue, entry));
 }
 
-/* Writes an entry to its index, and the index into its object. */
-static void put(struct plx__timer_queue *queue, uint32_t index, struct plx__timer_entry entry)
+/* Both write an entry to its index, and its place into its object. */
+static void put_heap(struct plx__timer_queue *queue, uint32_t index, struct plx__timer_entry entry)
 {
-    queue->entries[index] = entry;
+    queue->heap.at[index] = entry;
     *plx__timer_place(queue, object_of(queue, &entry)) = index + 1;
 }
 
-static uint32_t tier_end(const struct plx__timer_queue *queue, uint32_t tier)
+static void put_far(struct plx__timer_queue *queue, uint32_t index, struct plx__timer_entry entry)
 {
-    return tier + 1 < queue->tier_count ? queue->tiers[tier + 1].first : queue->count;
-}
-
-static uint32_t tier_size(const struct plx__timer_queue *queue, uint32_t tier)
-{
-    return tier_end(queue, tier) - queue->tiers[tier].first;
-}
-
-static uint32_t heap_size(const struct plx__timer_queue *queue)
-{
-    return tier_end(queue, 0);
+    queue->far.at[index] = entry;
+    *plx__timer_place(queue, object_of(queue, &entry)) = index | PLX__TIMER_FAR;
 }
 
 static void sift_up(struct plx__timer_queue *queue, uint32_t index, struct plx__timer_entry entry)
@@ -61,210 +51,190 @@ static void sift_up(struct plx__timer_queue *queue, uint32_t index, struct plx__
     int64_t key = key_of(&entry);
     while (index > 0) {
         uint32_t parent = (index - 1) / CHILDREN;
-        if (key_of(&queue->entries[parent]) <= key)
+        if (key_of(&queue->heap.at[parent]) <= key)
             break;
-        put(queue, index, queue->entries[parent]);
+        put_heap(queue, index, queue->heap.at[parent]);
         index = parent;
     }
-    put(queue, index, entry);
+    put_heap(queue, index, entry);
 }
 
-static uint32_t least_child(const struct plx__timer_queue *queue, uint32_t first, uint32_t end)
+static inline uint32_t least_of(const struct plx__timer_entry *at, uint32_t first, uint32_t end)
 {
     uint32_t least = first;
-    int64_t least_key = key_of(&queue->entries[first]);
-    uint32_t stop = end - first < CHILDREN ? end : first + CHILDREN;
-    for (uint32_t i = first + 1; i < stop; i++) {
-        int64_t key = key_of(&queue->entries[i]);
+    int64_t least_key = key_of(&at[first]);
+    for (uint32_t i = first + 1; i < end; i++) {
+        int64_t key = key_of(&at[i]);
         least = key < least_key ? i : least;
         least_key = key < least_key ? key : least_key;
     }
     return least;
 }
 
-static void sift_down(struct plx__timer_queue *queue, uint32_t index, uint32_t end,
-                      struct plx__timer_entry entry)
+static void sift_down(struct plx__timer_queue *queue, uint32_t index, struct plx__timer_entry entry)
 {
     int64_t key = key_of(&entry);
-    for (;;) {
-        uint32_t child = index * CHILDREN + 1;
-        if (child >= end)
+    uint32_t count = queue->heap.count;
+    for (uint32_t child; (child = index * CHILDREN + 1) < count;) {
+        if (PLX__LIKELY(child + CHILDREN <= count))
+            child = least_of(queue->heap.at, child, child + CHILDREN);
+        else
+            child = least_of(queue->heap.at, child, count);
+        if (key <= key_of(&queue->heap.at[child]))
             break;
-        child = least_child(queue, child, end);
-        if (key <= key_of(&queue->entries[child]))
-            break;
-        put(queue, index, queue->entries[child]);
+        put_heap(queue, index, queue->heap.at[child]);
         index = child;
     }
-    put(queue, index, entry);
+    put_heap(queue, index, entry);
 }
 
 static void make_heap(struct plx__timer_queue *queue)
 {
-    uint32_t end = heap_size(queue);
-    for (uint32_t i = (end + CHILDREN - 2) / CHILDREN; i-- > 0;)
-        sift_down(queue, i, end, queue->entries[i]);
-    queue->heap_limit = 2 * (end > PLX__TIMER_FILL ? end : PLX__TIMER_FILL);
+    for (uint32_t i = queue->heap.count; i-- > 0;)
+        sift_down(queue, i, queue->heap.at[i]);
 }
 
-/*
- * A deadline that about a sixteenth of the heap's entries do not exceed. The golden ratio spreads
- * the samples so that no regular pattern of short and long timers hides between them.
- */
-static int64_t choose_pivot(const struct plx__timer_queue *queue, uint32_t size)
+static void leave_heap(struct plx__timer_queue *queue, uint32_t index)
 {
-    int64_t least[PLX__TIMER_SAMPLES / 16];
-    const uint32_t wanted = PLX__TIMER_SAMPLES / 16;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < PLX__TIMER_SAMPLES; i++) {
-        uint32_t index = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * size >> 32);
-        int64_t deadline = deadline_of(queue, &queue->entries[index]);
-        uint32_t rank = count < wanted ? count++ : wanted;
-        if (rank == wanted) {
-            if (deadline >= least[wanted - 1])
-                continue;
-            rank = wanted - 1;
+    struct plx__timer_entry entry = queue->heap.at[--queue->heap.count];
+    if (index == queue->heap.count)
+        return;
+    if (index > 0 && key_of(&entry) < key_of(&queue->heap.at[(index - 1) / CHILDREN]))
+        sift_up(queue, index, entry);
+    else
+        sift_down(queue, index, entry);
+}
+
+static void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry)
+{
+    assert(queue->far.count + 1 < queue->far.capacity);
+    put_far(queue, ++queue->far.count, entry);
+}
+
+static void leave_far(struct plx__timer_queue *queue, uint32_t index)
+{
+    uint32_t last = queue->far.count--;
+    if (index != last)
+        put_far(queue, index, queue->far.at[last]);
+    if (queue->far.count == 0)
+        queue->floor = INT64_MAX;
+}
+
+/* Reorders entries so that none before `middle` is later than it, and none behind it earlier. */
+static void divide(struct plx__timer_entry *at, uint32_t count, uint32_t middle)
+{
+    uint32_t low = 0, high = count - 1;
+    while (low < high) {
+        int64_t pivot = key_of(&at[low + (high - low) / 2]);
+        uint32_t i = low, j = high;
+        for (;; i++, j--) {
+            while (key_of(&at[i]) < pivot)
+                i++;
+            while (key_of(&at[j]) > pivot)
+                j--;
+            if (i >= j)
+                break;
+            struct plx__timer_entry entry = at[i];
+            at[i] = at[j];
+            at[j] = entry;
         }
-        for (; rank > 0 && least[rank - 1] > deadline; rank--)
-            least[rank] = least[rank - 1];
-        least[rank] = deadline;
+        if (middle <= j)
+            high = j;
+        else
+            low = j + 1;
     }
-    return least[wanted - 1];
 }
 
-/*
- * Brings what is due at `pivot` or before to the front of the nearest tier. Old keys that it meets
- * are put right, but no further than the end of the tier.
- */
-static uint32_t partition(struct plx__timer_queue *queue, uint32_t size, int64_t pivot)
-{
-    int64_t ceiling = queue->tier_count > 1 ? queue->tiers[1].floor - 1 : INT64_MAX;
-    uint32_t front = 0;
-    for (uint32_t i = 0; i < size; i++) {
-        struct plx__timer_entry entry = queue->entries[i];
-        if (key_of(&entry) > pivot)
-            continue;
-        int64_t deadline = deadline_of(queue, &entry);
-        set_key(&entry, deadline < ceiling ? deadline : ceiling);
-        if (deadline > pivot) {
-            queue->entries[i] = entry;
-            continue;
-        }
-        if (front != i)
-            put(queue, i, queue->entries[front]);
-        put(queue, front++, entry);
-    }
-    return front;
-}
-
-static void drop_tier(struct plx__timer_queue *queue, uint32_t tier)
-{
-    queue->tier_count--;
-    memmove(&queue->tiers[tier], &queue->tiers[tier + 1],
-            (queue->tier_count - tier) * sizeof queue->tiers[0]);
-}
-
-/* Cuts the nearest tier in two. The further part swallows the tiers that it has outgrown. */
-static void add_cut(struct plx__timer_queue *queue, uint32_t first, int64_t floor)
-{
-    if (queue->tier_count == PLX__TIMER_TIERS)
-        drop_tier(queue, 1);
-    memmove(&queue->tiers[2], &queue->tiers[1], (queue->tier_count - 1) * sizeof queue->tiers[0]);
-    queue->tiers[1] = (struct plx__timer_tier){floor, first};
-    queue->tier_count++;
-    while (queue->tier_count > 2 && tier_size(queue, 1) >= tier_size(queue, 2) / PLX__TIMER_RATIO)
-        drop_tier(queue, 2);
-}
-
-/* Makes the nearest tier, which is in no order, a heap of reasonable size. */
+/* The later half of the heap becomes far. What is in the heap may be in any order. */
 static void cut_heap(struct plx__timer_queue *queue)
 {
-    for (uint32_t size; (size = heap_size(queue)) > PLX__TIMER_FILL;) {
-        int64_t pivot = choose_pivot(queue, size);
-        if (queue->tier_count > 1 && pivot >= queue->tiers[1].floor) {
-            drop_tier(queue, 1); /* most were put off, to beyond their tier */
+    uint32_t count = queue->heap.count, half = count / 2;
+    divide(queue->heap.at, count, half);
+    queue->floor = key_of(&queue->heap.at[half]);
+    for (uint32_t i = half; i < count; i++)
+        push_far(queue, queue->heap.at[i]);
+    queue->heap.count = half;
+    make_heap(queue);
+}
+
+static void insert_entry(struct plx__timer_queue *queue, struct plx__timer_entry entry)
+{
+    int64_t key = key_of(&entry);
+    if (key <= queue->floor && queue->heap.count == queue->heap.capacity)
+        cut_heap(queue);
+    if (key <= queue->floor)
+        sift_up(queue, queue->heap.count++, entry);
+    else
+        push_far(queue, entry);
+}
+
+/* Keeps the least `capacity` of all values that it was given, in order; returns how many. */
+static uint32_t keep_least(int64_t *least, uint32_t count, uint32_t capacity, int64_t value)
+{
+    if (count == capacity && value >= least[count - 1])
+        return count;
+    uint32_t rank = count < capacity ? count++ : count - 1;
+    for (; rank > 0 && least[rank - 1] > value; rank--)
+        least[rank] = least[rank - 1];
+    least[rank] = value;
+    return count;
+}
+
+/*
+ * The deadline of some far timer, such that about as many others are not later as make half a heap.
+ * The golden ratio spreads the sample: no regular pattern of long and short timers hides in its
+ * gaps.
+ */
+static int64_t choose_floor(const struct plx__timer_queue *queue)
+{
+    int64_t least[PLX__TIMER_SAMPLES];
+    uint32_t all = queue->far.count, wanted = queue->heap.capacity / 2, count = 0;
+    if (all <= wanted)
+        return INT64_MAX;
+    uint32_t rank = (uint32_t)((uint64_t)PLX__TIMER_SAMPLES * wanted / all);
+    for (uint32_t i = 0; i < PLX__TIMER_SAMPLES; i++) {
+        uint32_t offset = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * all >> 32);
+        int64_t deadline = deadline_of(queue, &queue->far.at[1 + offset]);
+        count = keep_least(least, count, rank + 1, deadline);
+    }
+    return least[count - 1];
+}
+
+/*
+ * Fills the empty heap with those that come next: at least with the one whose deadline the floor
+ * is. From the last to the first, so that gaps are filled with what was looked at.
+ */
+static void fill_heap(struct plx__timer_queue *queue)
+{
+    queue->floor = choose_floor(queue);
+    for (uint32_t i = queue->far.count; i > 0; i--) {
+        struct plx__timer_entry entry = queue->far.at[i];
+        if (key_of(&entry) > queue->floor)
             continue;
-        }
-        uint32_t front = partition(queue, size, pivot);
-        if (front == size)
-            break; /* many that are equal make a good heap, whatever their number */
-        add_cut(queue, front, pivot + 1);
+        int64_t deadline = deadline_of(queue, &entry);
+        set_key(&entry, deadline);
+        queue->far.at[i] = entry;
+        if (deadline > queue->floor)
+            continue;
+        leave_far(queue, i);
+        queue->heap.at[queue->heap.count++] = entry;
+        if (queue->heap.count == queue->heap.capacity)
+            cut_heap(queue);
     }
     make_heap(queue);
 }
 
-/* False if nothing is queued. */
-static bool fill_heap(struct plx__timer_queue *queue)
+/* Puts the first entry of the heap where its deadline belongs. */
+static void correct_first(struct plx__timer_queue *queue, int64_t deadline)
 {
-    if (heap_size(queue) > 0)
-        return true;
-    while (queue->tier_count > 1 && heap_size(queue) == 0)
-        drop_tier(queue, 0);
-    if (queue->count == 0)
-        return false;
-    cut_heap(queue);
-    return true;
-}
-
-/* Every tier behind that of the new entry moves by one: its first goes to its end. */
-static void insert_entry(struct plx__timer_queue *queue, struct plx__timer_entry entry)
-{
-    int64_t key = key_of(&entry);
-    uint32_t tier = queue->tier_count - 1;
-    uint32_t gap = queue->count++;
-    for (; tier > 0 && key < queue->tiers[tier].floor; tier--) {
-        uint32_t first = queue->tiers[tier].first++;
-        if (first != gap)
-            put(queue, gap, queue->entries[first]);
-        gap = first;
+    struct plx__timer_entry entry = queue->heap.at[0];
+    set_key(&entry, deadline);
+    if (deadline <= queue->floor) {
+        sift_down(queue, 0, entry);
+    } else {
+        leave_heap(queue, 0);
+        push_far(queue, entry);
     }
-    if (tier > 0) {
-        put(queue, gap, entry);
-        return;
-    }
-    sift_up(queue, gap, entry);
-    if (heap_size(queue) > queue->heap_limit)
-        cut_heap(queue);
-}
-
-static uint32_t find_tier(const struct plx__timer_queue *queue, uint32_t index)
-{
-    uint32_t tier = queue->tier_count - 1;
-    while (index < queue->tiers[tier].first)
-        tier--;
-    return tier;
-}
-
-/* The heap loses the entry at `index`; the gap is then behind it. */
-static void leave_heap(struct plx__timer_queue *queue, uint32_t index)
-{
-    uint32_t last = heap_size(queue) - 1;
-    struct plx__timer_entry entry = queue->entries[last];
-    if (index == last)
-        return;
-    if (index > 0 && key_of(&entry) < key_of(&queue->entries[(index - 1) / CHILDREN]))
-        sift_up(queue, index, entry);
-    else
-        sift_down(queue, index, last, entry);
-}
-
-/* The last of each tier fills the gap, which so moves on to the end of the array. */
-static void remove_entry(struct plx__timer_queue *queue, uint32_t index)
-{
-    uint32_t tier = find_tier(queue, index);
-    uint32_t gap = tier_end(queue, tier) - 1;
-    if (tier == 0)
-        leave_heap(queue, index);
-    else if (index != gap)
-        put(queue, index, queue->entries[gap]);
-    while (++tier < queue->tier_count) {
-        uint32_t last = tier_end(queue, tier) - 1;
-        queue->tiers[tier].first--;
-        if (last != gap)
-            put(queue, gap, queue->entries[last]);
-        gap = last;
-    }
-    queue->count--;
 }
 
 void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *allocator,
@@ -274,25 +244,40 @@ void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *alloc
         .allocator = allocator,
         .slots = slots,
         .layout = layout,
-        .heap_limit = 2 * PLX__TIMER_FILL,
-        .tier_count = 1,
+        .floor = INT64_MAX,
     };
+}
+
+static void close_entries(const struct plx__timer_queue *queue, struct plx__timer_entries *entries)
+{
+    plx__alloc_free(queue->allocator, entries->at, entries->capacity * sizeof *entries->at);
 }
 
 void plx__timers_close(struct plx__timer_queue *queue)
 {
-    plx__alloc_free(queue->allocator, queue->entries, queue->capacity * sizeof *queue->entries);
+    close_entries(queue, &queue->heap);
+    close_entries(queue, &queue->far);
+}
+
+static int reserve_entries(const struct plx__timer_queue *queue, struct plx__timer_entries *entries,
+                           uint32_t count)
+{
+    return plx__alloc_grow(queue->allocator, &entries->at, &entries->capacity, count,
+                           PLX__GROWTH_STEP, sizeof *entries->at);
 }
 
 int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count)
 {
-    return plx__alloc_grow(queue->allocator, &queue->entries, &queue->capacity, count,
-                           PLX__GROWTH_STEP, sizeof *queue->entries);
+    if (count <= PLX__TIMER_HEAP)
+        return reserve_entries(queue, &queue->heap, count);
+    uint32_t share = count / PLX__TIMER_SHARE;
+    int code =
+        reserve_entries(queue, &queue->heap, share > PLX__TIMER_HEAP ? share : PLX__TIMER_HEAP);
+    return code < 0 ? code : reserve_entries(queue, &queue->far, count + 2);
 }
 
 void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
-    assert(queue->count < queue->capacity);
     struct plx__timer_entry entry = {.number = plx__slot_number(object)};
     set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
@@ -301,50 +286,38 @@ void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t de
 
 void plx__timers_advance(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
-    uint32_t index = *plx__timer_place(queue, object) - 1;
-    struct plx__timer_entry entry = queue->entries[index];
+    uint32_t place = *plx__timer_place(queue, object), index = place & ~PLX__TIMER_FAR;
+    bool is_far = place & PLX__TIMER_FAR;
+    struct plx__timer_entry entry = is_far ? queue->far.at[index] : queue->heap.at[index - 1];
     *plx__timer_deadline(queue, object) = deadline;
     if (key_of(&entry) <= deadline)
-        return;
+        return; /* it had been put off, and is now put off by less */
     set_key(&entry, deadline);
-    uint32_t tier = find_tier(queue, index);
-    if (tier == 0) {
-        sift_up(queue, index, entry);
-    } else if (deadline >= queue->tiers[tier].floor) {
-        queue->entries[index] = entry;
-    } else {
-        remove_entry(queue, index);
+    if (is_far) {
+        leave_far(queue, index);
         insert_entry(queue, entry);
+    } else {
+        sift_up(queue, index - 1, entry);
     }
 }
 
 void plx__timers_remove(struct plx__timer_queue *queue, void *object)
 {
-    uint32_t *place = plx__timer_place(queue, object);
-    if (*place == 0)
-        return;
-    remove_entry(queue, *place - 1);
-    *place = 0;
-}
-
-/* Puts the first entry of the heap where its deadline belongs. */
-static void correct_first(struct plx__timer_queue *queue, int64_t deadline)
-{
-    struct plx__timer_entry entry = queue->entries[0];
-    set_key(&entry, deadline);
-    if (queue->tier_count == 1 || deadline < queue->tiers[1].floor) {
-        sift_down(queue, 0, heap_size(queue), entry);
-    } else {
-        remove_entry(queue, 0);
-        insert_entry(queue, entry);
-    }
+    uint32_t place = *plx__timer_place(queue, object);
+    if (place & PLX__TIMER_FAR)
+        leave_far(queue, place & ~PLX__TIMER_FAR);
+    else if (place > 0)
+        leave_heap(queue, place - 1);
+    *plx__timer_place(queue, object) = 0;
 }
 
 int64_t plx__timers_earliest(struct plx__timer_queue *queue)
 {
-    while (fill_heap(queue)) {
-        int64_t deadline = deadline_of(queue, &queue->entries[0]);
-        if (deadline == key_of(&queue->entries[0]))
+    while (plx__timers_count(queue) > 0) {
+        if (queue->heap.count == 0)
+            fill_heap(queue);
+        int64_t deadline = deadline_of(queue, &queue->heap.at[0]);
+        if (deadline == key_of(&queue->heap.at[0]))
             return deadline;
         correct_first(queue, deadline);
     }
@@ -353,13 +326,10 @@ int64_t plx__timers_earliest(struct plx__timer_queue *queue)
 
 void *plx__timers_take(struct plx__timer_queue *queue, int64_t now)
 {
-    if (queue->count == 0)
-        return NULL;
     int64_t deadline = plx__timers_earliest(queue);
     if (deadline > now || deadline == PLX__NEVER)
         return NULL;
-    void *object = object_of(queue, &queue->entries[0]);
-    remove_entry(queue, 0);
-    *plx__timer_place(queue, object) = 0;
+    void *object = object_of(queue, &queue->heap.at[0]);
+    plx__timers_remove(queue, object);
     return object;
 }

@@ -2,24 +2,22 @@
 /*
  * timer_queue.h: who is due next, among a few or a million.
  *
- * One array of deadlines and slot numbers, cut into tiers. The nearest tier is a small heap; the
- * others are unordered, and only known to be no earlier than their floor:
+ *    heap   +---------------------+      the next ones, in the order of a heap: a thousand,
+ *           +---------------------+      or a sixteenth of all
+ *           - - - - - floor - - - - - -  nobody above is later, nobody below is earlier
+ *    far    +------------------------------------------ - -
+ *           +------------------------------------------ - -    the others, in no order
  *
- *    floor         none              t1                    t2
- *    entries   +----------+----------------------+----------------------------------+
- *              |   heap   |       unordered      |            unordered             |
- *              +----------+----------------------+----------------------------------+
+ * Starting a far timer appends it, stopping it fills the gap with the last one, moving it changes
+ * one number. Order is paid for only when the time comes near, and most timers are stopped or moved
+ * before that. When the heap has been used up, one pass over the far ones picks the next few, up to
+ * a floor that a sample suggests. When the heap is full, its later half becomes far.
  *
- * Starting a far timer appends; stopping it fills the gap with the last entry of its tier; bringing
- * it forward inside its tier changes one number. Once the heap has been used up, a small part of
- * the next tier is picked out by a pivot, until what is left is small enough for a heap. So an
- * entry is ordered only when its time comes near, and most timers are stopped or moved before that.
- * Cuts are cheap to forget: two neighbours become one tier by dropping the cut between them.
+ * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
+ * which is put right by whoever comes across it. A key is never later than its deadline.
  *
- * Moving a timer to a later deadline is one store into the object: its entry keeps the old key,
- * which is put right when somebody comes across it. A key is never later than its deadline.
- *
- * Every call is O(log n), amortised. docs/adr/0007-timers.md has what else was measured.
+ * A call costs O(log n), amortised: the pass over all pays for as many calls as the heap has room.
+ * docs/adr/0007-timers.md has what else was measured.
  */
 #ifndef POLLUX_BASE_TIMER_QUEUE_H
 #define POLLUX_BASE_TIMER_QUEUE_H
@@ -27,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "src/base/alloc.h"
 #include "src/base/duration.h"
@@ -39,9 +38,10 @@ struct plx__timer_entry {
     uint32_t number;
 };
 
-struct plx__timer_tier {
-    int64_t floor; /* no key here or further on is less; without meaning for the heap */
-    uint32_t first;
+struct plx__timer_entries {
+    struct plx__timer_entry *at;
+    uint32_t count;
+    uint32_t capacity;
 };
 
 /* Where the queue's two fields are in an object of the slot table. */
@@ -53,14 +53,14 @@ struct plx__timer_layout {
 struct plx__timer_queue {
     const plx_allocator *allocator;
     const struct plx__slot_table *slots;
+    int64_t floor; /* no later than any key in `far`, no earlier than any in `heap` */
+    struct plx__timer_entries heap;
+    struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers; from index 1 */
     struct plx__timer_layout layout;
-    struct plx__timer_entry *entries;
-    uint32_t count;
-    uint32_t capacity;
-    uint32_t heap_limit; /* a larger heap is cut */
-    uint32_t tier_count; /* at least one: the heap */
-    struct plx__timer_tier tiers[PLX__TIMER_TIERS];
 };
+
+/* A place: an index, which is not 0 in `far`, with this bit; or an index in `heap`, plus 1. */
+#define PLX__TIMER_FAR UINT32_C(0x80000000)
 
 void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *allocator,
                       const struct plx__slot_table *slots, struct plx__timer_layout layout);
@@ -69,8 +69,8 @@ void plx__timers_close(struct plx__timer_queue *queue);
 /* Makes room for `count` timers in all: the only call that needs memory. */
 int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count);
 
-/* Queues an object, for which there is room, or brings a queued one forward: the long way of
-   plx__timers_set(). */
+/* The long ways of plx__timers_set(): queue an object, for which there is room, and bring a queued
+   one forward. */
 void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t deadline);
 void plx__timers_advance(struct plx__timer_queue *queue, void *object, int64_t deadline);
 
@@ -83,6 +83,11 @@ int64_t plx__timers_earliest(struct plx__timer_queue *queue);
 /* Takes out the object with the next deadline if that is no later than `now`, else NULL. A deadline
    of PLX__NEVER is not reached. */
 void *plx__timers_take(struct plx__timer_queue *queue, int64_t now);
+
+static inline uint32_t plx__timers_count(const struct plx__timer_queue *queue)
+{
+    return queue->heap.count + queue->far.count;
+}
 
 static inline int64_t *plx__timer_deadline(const struct plx__timer_queue *queue, void *object)
 {
@@ -100,17 +105,27 @@ static inline bool plx__timer_is_queued(const struct plx__timer_queue *queue, vo
 }
 
 /*
- * Gives an object a deadline, whether it is queued or not. An idle timeout that is pushed back on
- * every message takes the first way out: it touches nothing but the object.
+ * Gives an object a deadline, whether it is queued or not; if not, there has to be room.
+ *
+ * A far one's key is brought forward without a branch. Nobody could foresee that branch, and after
+ * each wrong guess the processor would wait for one object instead of fetching several. The key of
+ * one that is put off goes to entry 0, which is nobody's.
  */
 static inline void plx__timers_set(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
-    if (!plx__timer_is_queued(queue, object))
+    uint32_t place = *plx__timer_place(queue, object);
+    int64_t *current = plx__timer_deadline(queue, object);
+    if ((place & PLX__TIMER_FAR) && deadline >= queue->floor) {
+        uint32_t mask = 0 - (uint32_t)(deadline < *current);
+        memcpy(queue->far.at[place & ~PLX__TIMER_FAR & mask].key, &deadline, sizeof deadline);
+        *current = deadline;
+    } else if (place == 0) {
         plx__timers_insert(queue, object, deadline);
-    else if (deadline >= *plx__timer_deadline(queue, object))
-        *plx__timer_deadline(queue, object) = deadline;
-    else
+    } else if (deadline >= *current) {
+        *current = deadline;
+    } else {
         plx__timers_advance(queue, object, deadline);
+    }
 }
 
 #endif

@@ -14,10 +14,9 @@
 #define PLX__GROWTH_STEP     2
 #define PLX__BATCH           1
 #define PLX__TURN            2
-#define PLX__TIMER_FILL      1
-#define PLX__TIMER_SAMPLES   16
-#define PLX__TIMER_RATIO     2
-#define PLX__TIMER_TIERS     3
+#define PLX__TIMER_HEAP      4
+#define PLX__TIMER_SHARE     64
+#define PLX__TIMER_SAMPLES   4
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
 
 #else
@@ -44,17 +43,12 @@
    would be small blocks, which glibc keeps after realloc and counts as used. */
 #define PLX__CAPACITY      128
 
-/* A heap of timers is made of this many, which fit into the caches with their objects, and is cut
-   when it has grown beyond the double. A part of a tier is picked out when the tier is larger. */
-#define PLX__TIMER_FILL    512
+/* Timers that are kept in order: this many, or this share of all if that is more. */
+#define PLX__TIMER_HEAP    1024
+#define PLX__TIMER_SHARE   16
 
-/* Samples for a pivot, one sixteenth of which are not later. */
-#define PLX__TIMER_SAMPLES 64
-
-/* A new tier is joined with the next one unless that is larger by this factor; so tiers are few,
-   and here are as many as four thousand million timers could need. */
-#define PLX__TIMER_RATIO   8
-#define PLX__TIMER_TIERS   12
+/* How many far timers are asked for their deadlines before some are chosen. */
+#define PLX__TIMER_SAMPLES 128
 
 #endif
 
