@@ -324,12 +324,31 @@ int64_t plx__timers_earliest(struct plx__timer_queue *queue)
     return PLX__NEVER;
 }
 
+bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now)
+{
+    if (queue->heap.count == 0) {
+        if (queue->far.count == 0 || queue->floor > now)
+            return false;
+        fill_heap(queue);
+    }
+    return key_of(&queue->heap.at[0]) <= now;
+}
+
+/* Keys that `now` has not reached need not be right, which saves the work on all those timers that
+   are moved on before anybody sleeps for them. */
 void *plx__timers_take(struct plx__timer_queue *queue, int64_t now)
 {
-    int64_t deadline = plx__timers_earliest(queue);
-    if (deadline > now || deadline == PLX__NEVER)
-        return NULL;
-    void *object = object_of(queue, &queue->heap.at[0]);
-    plx__timers_remove(queue, object);
-    return object;
+    while (plx__timers_may_be_due(queue, now)) {
+        void *object = object_of(queue, &queue->heap.at[0]);
+        int64_t deadline = *plx__timer_deadline(queue, object);
+        if (deadline != key_of(&queue->heap.at[0])) {
+            correct_first(queue, deadline);
+        } else if (deadline == PLX__NEVER) {
+            break;
+        } else {
+            plx__timers_remove(queue, object);
+            return object;
+        }
+    }
+    return NULL;
 }

@@ -80,6 +80,9 @@ void plx__timers_remove(struct plx__timer_queue *queue, void *object);
 /* The next deadline, to the nanosecond; PLX__NEVER if there is none. */
 int64_t plx__timers_earliest(struct plx__timer_queue *queue);
 
+/* False if nothing is due by `now`. True may turn out to be wrong; it is cheaper to ask. */
+bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now);
+
 /* Takes out the object with the next deadline if that is no later than `now`, else NULL. A deadline
    of PLX__NEVER is not reached. */
 void *plx__timers_take(struct plx__timer_queue *queue, int64_t now);
