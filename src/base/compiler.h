@@ -9,10 +9,12 @@
 #if defined(__GNUC__)
 #define PLX__LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define PLX__RARE              __attribute__((noinline, cold))
+#define PLX__APART             __attribute__((noinline))
 #define PLX__INLINE            inline __attribute__((always_inline))
 #else
 #define PLX__LIKELY(condition) (condition)
 #define PLX__RARE
+#define PLX__APART
 #define PLX__INLINE inline
 #endif
 

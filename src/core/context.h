@@ -374,6 +374,9 @@ void plx__ready_leave(struct plx_context *context, struct plx_watcher *watcher);
 int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher **ret_ready,
                                int capacity, plx_duration timeout);
 
+/* How long the kernel may be asked to sleep: not longer than until the next timer is due. */
+plx_duration plx__ready_sleep_limit(struct plx_context *context, plx_duration timeout);
+
 /* The same without the kernel, which had nothing a moment ago. */
 int plx__ready_collect_own(struct plx_context *context, struct plx_watcher **ret_ready,
                            int capacity);

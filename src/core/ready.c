@@ -396,24 +396,26 @@ static int count_others(const struct plx_context *context)
 static int collect_many(struct plx_context *context, struct batch *batch, plx_duration timeout)
 {
     int limit = batch->capacity - 1;
-    int timer_limit = limit - count_others(context);
-    take_timers(context, batch, timer_limit);
-    int share = (batch->capacity - batch->count) / (PLX__SOURCES - 1);
-    enum plx__source served = timer_limit > 0 ? PLX__SOURCE_TIMERS : PLX__SOURCE_KERNEL;
-    enum plx__source first = collect_own(context, batch, share > 0 ? share : 1, limit, served);
-    if (first != PLX__SOURCES) /* the kernel has had its place in any case */
-        context->turn = first + 1 < PLX__SOURCES ? first + 1 : PLX__SOURCE_KERNEL + 1;
+    int others = count_others(context);
+    enum plx__source served = limit > others ? PLX__SOURCE_TIMERS : PLX__SOURCE_KERNEL;
+    take_timers(context, batch, limit - others);
+    if (others > 0) {
+        int share = (batch->capacity - batch->count) / (PLX__SOURCES - 1);
+        enum plx__source first = collect_own(context, batch, share > 0 ? share : 1, limit, served);
+        if (first != PLX__SOURCES) /* the kernel has had its place in any case */
+            context->turn = first + 1 < PLX__SOURCES ? first + 1 : PLX__SOURCE_KERNEL + 1;
+    }
     int code = fill_from_kernel(context, batch, timeout);
     /* Timers that came due in a sleep are the first of the next wait: not worth another look at the
        clock in this one. */
-    served = context->now == 0 ? PLX__SOURCE_TIMERS : PLX__SOURCE_KERNEL;
-    if (code >= 0)
-        collect_own(context, batch, batch->capacity, batch->capacity, served);
+    if (code >= 0 && context->now != 0)
+        take_timers(context, batch, batch->capacity);
+    if (code >= 0 && others > 0)
+        collect_own(context, batch, batch->capacity, batch->capacity, PLX__SOURCE_TIMERS);
     return code;
 }
 
-/* How long the kernel may be asked to sleep. */
-static plx_duration sleep_limit(struct plx_context *context, plx_duration timeout)
+plx_duration plx__ready_sleep_limit(struct plx_context *context, plx_duration timeout)
 {
     if (plx__ready_has_own(context) || timeout == 0)
         return 0;
@@ -429,7 +431,7 @@ int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher *
     struct batch batch = {ret_ready, capacity, 0, MARKS, context->needs_requeue};
     if (!plx__ring_is_empty(&context->buffered))
         ask_buffered(context);
-    timeout = sleep_limit(context, timeout);
+    timeout = plx__ready_sleep_limit(context, timeout);
     int code = capacity == 1 ? collect_one(context, &batch, timeout)
                              : collect_many(context, &batch, timeout);
     if (batch.count == capacity)

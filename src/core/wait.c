@@ -145,11 +145,11 @@ PLX__RARE static int look_again(struct plx_context *context, struct plx_watcher 
     }
 }
 
-/* With nothing else to do and room for one batch: the kernel is all there is. */
-static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watcher **ret_ready,
-                                    int capacity, plx_duration timeout)
+/* The kernel is all there is, and there is room for one batch at most. 0: it had nothing to tell.
+ */
+static PLX__INLINE int take_from_kernel(struct plx_context *context, struct plx_watcher **ret_ready,
+                                        int capacity, plx_duration timeout)
 {
-    int64_t deadline = timeout > 0 ? plx__deadline(plx__os_now(), timeout) : PLX__NEVER;
     int found = kernel_look(context, capacity, timeout);
     if (found < 0)
         return found;
@@ -159,15 +159,34 @@ static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watc
     /* Something else than a report, a wake or a ghost, took a place in a full batch. */
     if (found == capacity)
         given = plx__ready_collect_rest(context, ret_ready, capacity, given);
-    if (given != 0)
-        return given;
+    return given;
+}
+
+/* With nothing else to do. */
+static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watcher **ret_ready,
+                                    int capacity, plx_duration timeout)
+{
+    int64_t deadline = timeout > 0 ? plx__deadline(plx__os_now(), timeout) : PLX__NEVER;
+    int count = take_from_kernel(context, ret_ready, capacity, timeout);
+    if (PLX__LIKELY(count != 0))
+        return count;
     context->now = 0;
     return look_again(context, ret_ready, capacity, timeout, deadline);
 }
 
+/* Timers may be running, as they always are in a server with timeouts: that none is due is enough.
+ */
+static bool is_kernel_alone(struct plx_context *context, int capacity)
+{
+    if (plx__ready_has_own(context) || capacity > PLX__BATCH)
+        return false;
+    return context->timers.count == 0 ||
+           !plx__timers_may_be_due(&context->timers, plx__now(context));
+}
+
 /* Frees what was removed, brings the changes to the kernel, and asks whoever else has something. */
-PLX__RARE static int wait_fully(struct plx_context *context, struct plx_watcher **ret_ready,
-                                int capacity, plx_duration timeout)
+PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher **ret_ready,
+                                 int capacity, plx_duration timeout)
 {
     context->now = 0;
     int code = plx__interest_flush(context, true);
@@ -177,8 +196,11 @@ PLX__RARE static int wait_fully(struct plx_context *context, struct plx_watcher 
     if (context->needs_requeue && (code = plx__requeue(context, false)) < 0)
         return look_despite(context, ret_ready, capacity, code);
     int64_t deadline = timeout > 0 ? plx__deadline(plx__now(context), timeout) : PLX__NEVER;
-    int count = plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
-    if (count != 0)
+    int count = is_kernel_alone(context, capacity)
+                    ? take_from_kernel(context, ret_ready, capacity,
+                                       plx__ready_sleep_limit(context, timeout))
+                    : plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
+    if (PLX__LIKELY(count != 0))
         return count;
     return look_again(context, ret_ready, capacity, timeout, deadline);
 }
