@@ -315,7 +315,14 @@ int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint
 plx_callback *plx__watcher_callback(const struct plx_watcher *watcher);
 
 /* PLX_OK, or why nothing can be done with a watcher. */
-int plx__watcher_check(const struct plx_watcher *watcher);
+static inline int plx__watcher_check(const struct plx_watcher *watcher)
+{
+    if (!watcher)
+        return PLX_ERR_INVALID;
+    if (plx__is_forked(plx__watcher_owner(watcher)))
+        return PLX_ERR_FORKED;
+    return watcher->flags & PLX__ACTIVE ? PLX_OK : PLX_ERR_INACTIVE;
+}
 
 /* Silences an active watcher until modify. */
 void plx__watcher_mute(struct plx_context *context, struct plx_watcher *watcher);
@@ -353,7 +360,14 @@ void plx__interest_forgive(struct plx_context *context, struct plx_watcher *watc
 int plx__interest_flush(struct plx_context *context, bool free_removed);
 
 /* Puts a watcher on the list of touched ones. */
-void plx__touch(struct plx_context *context, struct plx_watcher *watcher);
+static inline void plx__touch(struct plx_context *context, struct plx_watcher *watcher)
+{
+    if (watcher->flags & PLX__TOUCHED)
+        return;
+    watcher->flags |= PLX__TOUCHED;
+    plx__slot_link(&watcher->target.slot, context->touched);
+    context->touched = plx__slot_number(&watcher->target.slot);
+}
 
 /* --- ready.c --- */
 

@@ -43,15 +43,6 @@ void plx__interest_note(struct plx_watcher *watcher, uint32_t held)
         watcher->flags |= PLX__ONCE;
 }
 
-void plx__touch(struct plx_context *context, struct plx_watcher *watcher)
-{
-    if (watcher->flags & PLX__TOUCHED)
-        return;
-    watcher->flags |= PLX__TOUCHED;
-    plx__slot_link(&watcher->target.slot, context->touched);
-    context->touched = plx__slot_number(&watcher->target.slot);
-}
-
 void plx__interest_refuse(struct plx_context *context, struct plx_watcher *watcher)
 {
     plx__interest_note(watcher, PLX__SILENT);

@@ -89,15 +89,6 @@ int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, vo
     return plx__watcher_add(context, &handle, events, NULL, data, ret_watcher);
 }
 
-int plx__watcher_check(const struct plx_watcher *watcher)
-{
-    if (!watcher)
-        return PLX_ERR_INVALID;
-    if (plx__is_forked(plx__watcher_owner(watcher)))
-        return PLX_ERR_FORKED;
-    return watcher->flags & PLX__ACTIVE ? PLX_OK : PLX_ERR_INACTIVE;
-}
-
 int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
 {
     int code = plx__watcher_check(watcher);

@@ -9,6 +9,7 @@
  */
 #include "src/sources/timer.h"
 
+#include "src/base/compiler.h"
 #include "src/base/duration.h"
 #include "src/sources/sources.h"
 
@@ -125,6 +126,36 @@ const struct plx__kind_ops plx__kind_timer = {
     .count = count_of,
 };
 
+static bool is_nested(const struct plx_context *context)
+{
+    return atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED;
+}
+
+static void mark_relative(struct plx_context *context, struct plx_watcher *watcher)
+{
+    watcher->flags |= PLX__RELATIVE;
+    context->has_relative = true;
+    plx__touch(context, watcher);
+}
+
+/* It does not run, is to run no longer, comes forward, or an outer loop has to know of it now. */
+PLX__APART static int again_unusually(struct plx_context *context, struct plx_watcher *watcher,
+                                      plx_duration after)
+{
+    if (watcher->flags & PLX__MUTED)
+        plx__watcher_mark(context, watcher, 0, PLX__MUTED);
+    if (after == PLX_FOREVER || is_nested(context)) {
+        begin(context, watcher, after);
+        plx__nest_update(context);
+        return PLX_OK;
+    }
+    plx__timers_set(&context->timers, watcher, plx__deadline(context->base, after));
+    mark_relative(context, watcher);
+    return PLX_OK;
+}
+
+/* Called for every message of a server: for a timer that runs and is pushed back nothing is called
+   from here. tests/cost counts the instructions. */
 int plx_watcher_again(plx_watcher *watcher, plx_duration after)
 {
     int code = plx__watcher_check(watcher);
@@ -133,18 +164,13 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
     if (plx__watcher_kind(watcher) != PLX__KIND_TIMER || after < PLX_FOREVER)
         return PLX_ERR_INVALID;
     struct plx_context *context = plx__watcher_owner(watcher);
-    if (watcher->flags & PLX__MUTED)
-        plx__watcher_mark(context, watcher, 0, PLX__MUTED);
-    if (after == PLX_FOREVER || atomic_load_explicit(&context->state, memory_order_relaxed) &
-                                    PLX__NESTED) { /* an outer loop has to know it now */
-        begin(context, watcher, after);
-        plx__nest_update(context);
-        return PLX_OK;
-    }
-    plx__timers_set(&context->timers, watcher, plx__deadline(context->base, after));
-    watcher->flags |= PLX__RELATIVE;
-    context->has_relative = true;
-    plx__touch(context, watcher);
+    struct timer *timer = to_timer(watcher);
+    int64_t deadline = plx__deadline(context->base, after);
+    bool is_running = watcher->target.place != 0; /* and so not muted */
+    if (!is_running || after < 0 || deadline < timer->deadline || is_nested(context))
+        return again_unusually(context, watcher, after);
+    timer->deadline = deadline;
+    mark_relative(context, watcher);
     return PLX_OK;
 }
 
