@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turns.c: waits again and again, for the script `instructions` to count what that costs.
- * usage: cost_turns BACKEND WATCHERS READY TURNS, or cost_turns --odd-build, or --compiler.
+ * turns.c: does one thing again and again, for the script `instructions` to count what that costs:
+ * waits, or what subjects.c has. See print_usage().
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "desk.h"
+#include "subjects.h"
 
 #define LARGEST 1024
 
@@ -69,18 +70,51 @@ static int print_compiler(void)
     return 0;
 }
 
+struct steps {
+    const struct subject *subject;
+    int watchers;
+    int turns;
+};
+
+static void step(void *argument)
+{
+    const struct steps *steps = argument;
+    plx_context *context;
+    plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
+    options.backend = PLX_BACKEND_EPOLL;
+    CHECK_OK(plx_context_create(&context, &options));
+    steps->subject->prepare(context, steps->watchers);
+    for (int i = 0; i < steps->turns; i++)
+        steps->subject->step(context);
+    plx_context_destroy(context);
+}
+
+static int print_usage(void)
+{
+    fputs("usage: cost_turns BACKEND WATCHERS READY TURNS\n"
+          "       cost_turns --do SUBJECT WATCHERS TURNS\n"
+          "       cost_turns --odd-build | --compiler\n",
+          stderr);
+    return 2;
+}
+
+static int status_of(check_body *body, void *argument)
+{
+    return check_run(body, argument) == PASSED ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--odd-build") == 0)
         return print_odd_build();
     if (argc == 2 && strcmp(argv[1], "--compiler") == 0)
         return print_compiler();
-    if (argc != 5) {
-        fputs("usage: cost_turns BACKEND WATCHERS READY TURNS\n"
-              "       cost_turns --odd-build | --compiler\n",
-              stderr);
-        return 2;
+    if (argc != 5)
+        return print_usage();
+    if (strcmp(argv[1], "--do") == 0) {
+        struct steps steps = {subject_find(argv[2]), atoi(argv[3]), atoi(argv[4])};
+        return steps.subject ? status_of(step, &steps) : print_usage();
     }
     struct run run = {plx_backend_from_name(argv[1]), atoi(argv[2]), atoi(argv[3]), atoi(argv[4])};
-    return check_run(turn, &run) == PASSED ? 0 : 1;
+    return status_of(turn, &run);
 }
