@@ -90,14 +90,20 @@ static long long passed(plx_duration since_first, plx_duration every)
 }
 
 /*
- * Watches a periodic timer whose clock started somewhere between two readings. However late each
- * report is, all together stand for the periods that have passed, neither more nor less.
+ * Watches a periodic timer whose first deadline is no earlier than `low`. However late each report
+ * is, all together stand for the periods that have passed, neither more nor less: a timer that
+ * counted from its last report would fall behind, and one that counted twice would run ahead.
  */
-static void expect_grid(struct scene *scene, plx_watcher *timer, plx_duration after,
-                        plx_duration every, plx_duration low, plx_duration high)
+static void expect_grid(struct scene *scene, plx_watcher *timer, plx_duration low,
+                        plx_duration every)
 {
-    long long total = 0;
+    plx_duration high;
+    long long total;
 
+    EXPECT_REPORT(scene, timer, PLX_TIMER);
+    total = (long long)plx_watcher_count(timer);
+    high = now() - every * (total - 1);
+    CHECK(low <= high);
     for (int i = 0; i < ROUND; i++) {
         plx_duration before;
 
@@ -105,25 +111,25 @@ static void expect_grid(struct scene *scene, plx_watcher *timer, plx_duration af
         before = now();
         EXPECT_REPORT(scene, timer, PLX_TIMER);
         total += (long long)plx_watcher_count(timer);
-        CHECK(total <= passed(now() - low - after, every));
-        CHECK(total >= passed(before - high - after, every));
+        CHECK(total <= passed(now() - low, every));
+        CHECK(total >= passed(before - high, every));
     }
 }
 
 void timer_period_keeps_its_grid(struct scene *scene)
 {
-    plx_duration low = now();
+    plx_duration started = now();
     plx_watcher *timer = start_timer(scene, PLX_MS(3), PLX_MS(1));
 
-    expect_grid(scene, timer, PLX_MS(3), PLX_MS(1), low, now());
+    expect_grid(scene, timer, started + PLX_MS(3), PLX_MS(1));
 }
 
 void timer_short_period_keeps_its_grid(struct scene *scene)
 {
-    plx_duration low = now();
+    plx_duration started = now();
     plx_watcher *timer = start_timer(scene, 0, PLX_US(70));
 
-    expect_grid(scene, timer, 0, PLX_US(70), low, now());
+    expect_grid(scene, timer, started, PLX_US(70));
 }
 
 void timer_missed_periods_are_one_report(struct scene *scene)
@@ -148,8 +154,10 @@ void timer_count_is_that_of_the_last_report(struct scene *scene)
     CHECK_OK(plx_watcher_again(timer, 0));
     CHECK_EQUAL(plx_watcher_count(timer), 1);
     CHECK_OK(plx_watcher_remove(timer));
+    CHECK_EQUAL(look(scene), 0); /* its memory is free from here on */
     timer = start_timer(scene, HOUR, 0);
     CHECK_EQUAL(plx_watcher_count(timer), 0);
+    CHECK_EVENTS(plx_watcher_triggered(timer), 0);
     CHECK_EQUAL(plx_watcher_count(watch(scene, stream_pair(scene).here, PLX_READ)), 0);
 }
 
@@ -433,11 +441,13 @@ void timer_again_counts_from_the_call_at_the_earliest(struct scene *scene)
 
         wait_for(scene, PATIENCE);
         pass(PLX_MS(2)); /* the time of the last wait is long gone */
-        if (i % 2)       /* whoever reads the clock in between must not matter */
+        if (i % 2)       /* whoever else has the clock read, before or after, must not matter */
             CHECK_OK(plx_watcher_modify(busy, PLX_TIMER));
         started = now();
         CHECK_OK(plx_watcher_again(timer, PLX_MS(1)));
-        pass(PLX_US(200) * i); /* and the wait comes late */
+        pass(PLX_US(200) * i); /* the wait comes late */
+        if (i % 3)
+            CHECK_OK(plx_watcher_modify(busy, PLX_TIMER));
         do {
             wait_for(scene, PATIENCE);
         } while (!was_reported(scene, timer));
@@ -469,8 +479,8 @@ void timer_again_and_again_keeps_it_from_firing(struct scene *scene)
 {
     struct ends ends = stream_pair(scene);
     plx_watcher *reader = watch(scene, ends.here, PLX_READ);
-    plx_watcher *idle = start_timer(scene, PLX_MS(50), 0);
     plx_duration last = now();
+    plx_watcher *idle = start_timer(scene, PLX_MS(50), 0);
 
     for (int i = 0; i < 200; i++) {
         say(&ends);
@@ -490,31 +500,28 @@ void timer_again_and_again_keeps_it_from_firing(struct scene *scene)
 void timer_again_begins_a_new_grid(struct scene *scene)
 {
     plx_watcher *timer = start_timer(scene, PLX_US(300), PLX_MS(1));
-    plx_duration low;
+    plx_duration started;
 
     EXPECT_REPORT(scene, timer, PLX_TIMER);
-    low = now();
+    started = now();
     CHECK_OK(plx_watcher_again(timer, PLX_US(500)));
-    CHECK_EQUAL(look(scene), 0);
-    expect_grid(scene, timer, PLX_US(500), PLX_MS(1), low, now());
+    expect_grid(scene, timer, started + PLX_US(500), PLX_MS(1));
 }
 
 void timer_again_on_the_batch_in_hand(struct scene *scene)
 {
-    plx_watcher *first = start_timer(scene, 0, PLX_NS(1)), *second = start_timer(scene, 0, 0);
+    plx_watcher *first = start_timer(scene, 0, 1), *second = start_timer(scene, 0, 0);
     plx_duration started;
 
     CHECK_EQUAL(look(scene), 2);
     started = now();
-    CHECK_OK(plx_watcher_again(first, PLX_MS(2)));
-    CHECK_OK(plx_watcher_again(second, PLX_MS(4)));
+    CHECK_OK(plx_watcher_again(first, HOUR)); /* though it is due again */
+    CHECK_OK(plx_watcher_again(second, PLX_MS(2)));
     CHECK_EVENTS(plx_watcher_triggered(first), PLX_TIMER);
     CHECK_EVENTS(plx_watcher_triggered(second), PLX_TIMER);
-    EXPECT_REPORT(scene, first, PLX_TIMER);
-    CHECK(now() - started >= PLX_MS(2));
-    CHECK_OK(plx_watcher_remove(first));
     EXPECT_REPORT(scene, second, PLX_TIMER);
-    CHECK(now() - started >= PLX_MS(4));
+    CHECK(now() - started >= PLX_MS(2));
+    EXPECT_QUIET(scene);
 }
 
 void timer_again_is_for_timers_that_are_there(struct scene *scene)
@@ -672,7 +679,6 @@ void timer_and_the_timeout_of_the_wait(struct scene *scene)
     if (count == 0) /* not, where the machine was away for as long as the timer takes */
         EXPECT_REPORT(scene, timer, PLX_TIMER);
     CHECK(was_reported(scene, timer));
-    CHECK(now() - started < PATIENCE);
 
     CHECK_OK(plx_watcher_again(timer, PLX_MS(1)));
     CHECK_EQUAL(wait_for(scene, PLX_FOREVER), 1);
