@@ -638,16 +638,24 @@ void timer_every_one_is_a_watcher_of_its_own(struct scene *scene)
 /* Nothing that a timer keeps, its count for one, is the number of a descriptor. */
 void timer_is_nobodys_descriptor(struct scene *scene)
 {
-    plx_watcher *timers[SCENE_CAPACITY];
+    plx_watcher *timers[SCENE_CAPACITY], *reader;
+    plx_socket fd = stream_pair(scene).here;
 
     for (size_t i = 0; i < COUNT_OF(timers); i++)
-        timers[i] = start_timer(scene, 0, 0);
+        timers[i] = start_timer(scene, 0, HOUR);
     CHECK_EQUAL(look(scene), SCENE_CAPACITY);
-    for (plx_socket fd = 0; fd < 100; fd++)
-        CHECK(plx_context_find(scene->context, fd) == NULL);
+    for (plx_socket number = 0; number < 100; number++)
+        CHECK(plx_context_find(scene->context, number) == NULL);
     CHECK_CODE(plx_context_close(scene->context, closed_number(scene)), PLX_ERR_BADHANDLE);
-    for (size_t i = 0; i < COUNT_OF(timers); i++)
+    reader = watch(scene, fd, PLX_READ);
+    scene_forget(scene, fd);
+    CHECK_OK(plx_context_close(scene->context, fd));
+    CHECK(!plx_watcher_is_active(reader));
+    for (size_t i = 0; i < COUNT_OF(timers); i++) {
         CHECK(plx_watcher_is_active(timers[i]));
+        CHECK_OK(plx_watcher_again(timers[i], 0));
+    }
+    CHECK_EQUAL(look(scene), SCENE_CAPACITY);
 }
 
 void timer_in_a_context_that_is_destroyed(struct scene *scene)
@@ -711,6 +719,31 @@ void timer_is_slept_for(struct scene *scene)
     CHECK(scene->ready[0] == timer);
     CHECK(processor_time() - used < PLX_MS(75));
     CHECK(times_slept() > naps);
+}
+
+static plx_duration best_of_many(struct scene *scene, plx_watcher *timer)
+{
+    plx_duration best = INT64_MAX;
+
+    for (int i = 0; i < 500 && best >= PLX_MS(1); i++) {
+        plx_duration started = now(), lasted;
+
+        if (timer)
+            CHECK_OK(plx_watcher_again(timer, PLX_US(100)));
+        CHECK_EQUAL(wait_for(scene, timer ? PLX_FOREVER : PLX_US(100)), timer ? 1 : 0);
+        lasted = now() - started;
+        CHECK(lasted >= PLX_US(100));
+        best = lasted < best ? lasted : best;
+    }
+    return best;
+}
+
+/* The best of many says whether whole milliseconds were slept, however busy the machine is. */
+void timer_of_microseconds_is_not_rounded(struct scene *scene)
+{
+    if (best_of_many(scene, NULL) >= PLX_MS(1))
+        check_skip("the kernel sleeps in milliseconds");
+    CHECK(best_of_many(scene, start_timer(scene, PLX_FOREVER, 0)) < PLX_MS(1));
 }
 
 void timer_does_not_hide_data(struct scene *scene)
