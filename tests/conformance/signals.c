@@ -27,6 +27,17 @@ plx_watcher *watch_signal(plx_context *context, int signo, uint32_t modes)
     return watcher;
 }
 
+void skip_where_signals_are_merged(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    check_skip("the thread sanitizer makes one of several signals");
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    check_skip("the thread sanitizer makes one of several signals");
+#endif
+#endif
+}
+
 void raise_often(int signo, int times)
 {
     for (int i = 0; i < times; i++)
@@ -384,7 +395,8 @@ struct guest {
     int good_rounds;
 };
 
-/* All hear all; what it raises itself a guest must hear. */
+/* All hear all; what it raises itself a guest must hear, and soon: another thread's handler may be
+   about to raise the same watcher, and no look of zero waits for it. */
 static void come_and_go(void *argument)
 {
     struct guest *guest = argument;
@@ -396,7 +408,7 @@ static void come_and_go(void *argument)
 
         for (int i = 0; i < 5; i++)
             raise(SIGUSR1);
-        if (code == PLX_OK && plx_context_wait(context, ready, 1, 0) == 1)
+        if (code == PLX_OK && plx_context_wait(context, ready, 1, PATIENCE) == 1)
             guest->good_rounds += plx_watcher_count(watcher) >= 5;
         plx_context_destroy(context);
     }

@@ -89,7 +89,7 @@ void signal_storm_starves_nobody(struct scene *scene)
     bool was_signal = false;
     int signals = 0;
 
-    while (signals < 500) {
+    while (signals < 50) {
         CHECK_EQUAL(plx_context_wait(scene->context, ready, 1, PATIENCE), 1);
         CHECK(ready[0] == reader || (ready[0] == watcher && !was_signal));
         was_signal = ready[0] == watcher;
@@ -146,9 +146,11 @@ void signal_that_is_queued_is_counted_exactly(struct scene *scene)
 {
     struct caller caller = {getpid(), PLX_BAD_SOCKET};
     plx_watcher *watcher = watch_signal(scene->context, SIGRTMIN, 0);
-    long child = child_start(queue_many, &caller);
     uint64_t heard = 0;
+    long child;
 
+    skip_where_signals_are_merged();
+    child = child_start(queue_many, &caller);
     while (heard < QUEUED) {
         EXPECT_REPORT(scene, watcher, PLX_SIGNAL);
         heard += plx_watcher_count(watcher);
@@ -515,6 +517,7 @@ void signal_fork_amid_deliveries(struct scene *scene)
     struct thread *thread;
     uint64_t heard = 0;
 
+    skip_where_signals_are_merged();
     dispose(SIGUSR1, note);
     family = family_of(scene);
     thread = thread_start(make_noise, &noise);
