@@ -16,6 +16,7 @@ Suite *ghost_suite(void);
 Suite *guard_suite(void);
 Suite *normalise_suite(void);
 Suite *process_suite(void);
+Suite *process_watch_suite(void);
 Suite *queue_suite(void);
 Suite *ring_suite(void);
 Suite *signals_suite(void);
