@@ -115,7 +115,9 @@ void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot)
 {
     unsigned kind = plx__slot_class(slot);
 #ifdef POLLUX_STRESS
-    memset(slot + 1, 0xDB, plx__slot_size(slot) - sizeof *slot); /* who reads on will notice */
+    /* Who reads on will notice; but a notify that was removed has to look removed until its place
+       is another's, and what says that it is alive is a lowest bit. */
+    memset(slot + 1, 0xDA, plx__slot_size(slot) - sizeof *slot);
 #endif
     plx__slot_link(slot, table->free_first[kind]);
     table->free_first[kind] = plx__slot_number(slot);
