@@ -25,6 +25,7 @@ int main(void)
     srunner_add_suite(runner, ghost_suite());
     srunner_add_suite(runner, wake_suite());
     srunner_add_suite(runner, process_watch_suite());
+    srunner_add_suite(runner, arrival_suite());
 
     srunner_set_fork_status(runner, CK_FORK);
     srunner_set_tap(runner, "-");

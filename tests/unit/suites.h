@@ -8,6 +8,7 @@
 #include <check.h>
 
 Suite *alloc_suite(void);
+Suite *arrival_suite(void);
 Suite *backend_suite(void);
 Suite *descriptor_map_suite(void);
 Suite *duration_suite(void);
