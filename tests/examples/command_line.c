@@ -16,42 +16,7 @@
 #include "stories.h"
 #include "stream.h"
 #include "tap.h"
-
-/* Arguments are given as one line of words: short, and easy to read in a report. */
-struct words {
-    char text[256];
-    char *list[ARGUMENTS];
-};
-
-static void split(struct words *words, const char *line)
-{
-    char *position = NULL;
-    int count = 0;
-
-    memset(words, 0, sizeof(*words));
-    snprintf(words->text, sizeof(words->text), "%s", line);
-    for (char *word = strtok_r(words->text, " ", &position); word && count < ARGUMENTS - 1;
-         word = strtok_r(NULL, " ", &position))
-        words->list[count++] = word;
-}
-
-/* It ends by itself with that status, says why in one place, and nothing on standard output. */
-static bool ends_with(const char *echo_server, const char *options, int status, const char *reason)
-{
-    char line[256];
-    struct words words;
-    struct child child;
-    struct ending ending;
-
-    snprintf(line, sizeof(line), "%s %s", echo_server, options);
-    split(&words, line);
-    CHECK(child_start(&child, words.list, 0));
-    ending = child_end(&child, 0);
-    CHECK_SAY(ending.status == status, "status %d, \"%s\"", ending.status, ending.err);
-    CHECK_SAY(strstr(ending.err, reason) != NULL, "it said \"%s\"", ending.err);
-    CHECK_SAY(ending.out[0] == '\0', "it printed \"%s\"", ending.out);
-    return true;
-}
+#include "words.h"
 
 static void tell_bad_options(const char *echo_server)
 {
@@ -74,10 +39,10 @@ static void tell_bad_options(const char *echo_server)
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        tap_result(ends_with(echo_server, bad[i].options, 2, bad[i].reason),
+        tap_result(program_ends(echo_server, bad[i].options, 2, bad[i].reason),
                    "echo_server/options/%s", bad[i].options);
     setenv("POLLUX_BACKEND", "nonsense", 1);
-    tap_result(ends_with(echo_server, "", 2, "POLLUX_BACKEND: "),
+    tap_result(program_ends(echo_server, "", 2, "POLLUX_BACKEND: "),
                "echo_server/options/POLLUX_BACKEND=nonsense");
     unsetenv("POLLUX_BACKEND");
 }
@@ -90,7 +55,7 @@ static bool help_is_no_error(const char *echo_server)
     struct ending ending;
 
     snprintf(line, sizeof(line), "%s --help", echo_server);
-    split(&words, line);
+    words_split(&words, line);
     CHECK(child_start(&child, words.list, 0));
     ending = child_end(&child, 0);
     CHECK(ending.status == 0);
@@ -110,10 +75,10 @@ static bool taken_port_is_refused(const char *echo_server)
     char port[16];
     bool refused;
 
-    split(&none, "");
+    words_split(&none, "");
     CHECK(echo_server_start(&server, echo_server, none.list, 0));
     snprintf(port, sizeof(port), "%d", port_of(&server));
-    refused = ends_with(echo_server, port, 1, "127.0.0.1: ");
+    refused = program_ends(echo_server, port, 1, "127.0.0.1: ");
     CHECK(child_end(&server.child, SIGTERM).status == 0);
     return refused;
 }
@@ -126,7 +91,7 @@ static bool listens_on(const char *echo_server, const char *options, const char 
     struct stream stream = {.seed = 10};
     bool served;
 
-    split(&words, options);
+    words_split(&words, options);
     CHECK(echo_server_start(&server, echo_server, words.list, 0));
     stream.fd = echo_server_connect(&server);
     served = stream.fd >= 0 && stream_exchange(&stream, 100000);
@@ -175,7 +140,7 @@ static bool last_words(const char *echo_server, int signo)
     struct stream reset = {.seed = 12};
     struct stream stays = {.seed = 13};
 
-    split(&none, "");
+    words_split(&none, "");
     CHECK(echo_server_start(&server, echo_server, none.list, 0));
     left.fd = echo_server_connect(&server);
     CHECK(stream_exchange(&left, 1000));
@@ -206,7 +171,7 @@ static bool ends_with_work_left(const char *echo_server)
     struct ending ending;
     struct stream clients[CLIENTS];
 
-    split(&none, "");
+    words_split(&none, "");
     CHECK(echo_server_start(&server, echo_server, none.list, 0));
     for (uint32_t i = 0; i < CLIENTS; i++) {
         clients[i] = (struct stream){.fd = echo_server_connect_small(&server), .seed = i};

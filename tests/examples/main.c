@@ -12,9 +12,8 @@ static const struct {
     const char *name;
     void (*tell)(const char *program);
 } examples[] = {
-    {"wait", tell_wait},
-    {"timers", tell_timers},
-    {"echo_server", tell_command_line},
+    {"wait", tell_wait},           {"timers", tell_timers},
+    {"chat_server", tell_chat},    {"echo_server", tell_command_line},
     {"echo_server", tell_serving},
 };
 

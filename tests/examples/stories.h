@@ -17,4 +17,7 @@ void tell_wait(const char *wait);
 /* The example of timers. */
 void tell_timers(const char *timers);
 
+/* The chat server on each backend: guests, its worker, its end. */
+void tell_chat(const char *chat_server);
+
 #endif

@@ -14,6 +14,7 @@
 #include "child.h"
 #include "stories.h"
 #include "tap.h"
+#include "words.h"
 
 enum { OFTEN = 12, LINE_SIZE = 2 }; /* how often we speak, and how much */
 
@@ -126,25 +127,9 @@ static bool each_line_moves_the_end(const char *timers)
     return true;
 }
 
-static bool wants_no_arguments(const char *timers)
-{
-    char program[512];
-    char argument[] = "nonsense";
-    char *arguments[] = {program, argument, NULL};
-    struct child child;
-    struct ending ending;
-
-    snprintf(program, sizeof(program), "%s", timers);
-    CHECK(child_start(&child, arguments, 0));
-    ending = child_end(&child, 0);
-    CHECK_SAY(ending.status == 2, "status %d", ending.status);
-    CHECK_SAY(strncmp(ending.err, "usage: ", 7) == 0, "\"%s\"", ending.err);
-    return true;
-}
-
 void tell_timers(const char *timers)
 {
     tap_result(counts_what_it_missed(timers), "timers/counts_what_it_missed");
     tap_result(each_line_moves_the_end(timers), "timers/each_line_moves_the_end");
-    tap_result(wants_no_arguments(timers), "timers/wants_no_arguments");
+    tap_result(program_ends(timers, "nonsense", 2, "usage: "), "timers/wants_no_arguments");
 }
