@@ -20,4 +20,7 @@ void tell_timers(const char *timers);
 /* The chat server on each backend: guests, its worker, its end. */
 void tell_chat(const char *chat_server);
 
+/* The echo server with several threads. */
+void tell_threads(const char *echo_threads);
+
 #endif
