@@ -263,7 +263,7 @@ static void compose(char *text, const char *prefix, char letter, size_t size)
 static bool lines_have_a_limit(const char *chat_server)
 {
     char text[LINE + 16];
-    char expected[LINE + 64] = "guest 1: ";
+    char expected[LINE + 64];
     struct chat chat;
     int guest;
 
@@ -271,7 +271,7 @@ static bool lines_have_a_limit(const char *chat_server)
     CHECK(enter(&chat, &guest, 1));
     compose(text, "", 'x', LINE);
     CHECK(say(guest, text));
-    strncat(expected, text, LINE - 1);
+    snprintf(expected, sizeof(expected), "guest 1: %.*s", LINE - 1, text);
     CHECK(hears_next(guest, expected));
     compose(text, "", 'y', LINE + 1);
     CHECK(say(guest, text));
