@@ -344,10 +344,13 @@ static int watch_guest(struct guest *guest, int fd)
     return code;
 }
 
-/* Takes over the descriptor, whatever happens. */
+/*
+ * Takes over the descriptor, whatever happens. The memory is not cleared: pages of the buffers that
+ * are never written to cost nothing.
+ */
 static void welcome(int fd)
 {
-    struct guest *guest = calloc(1, sizeof(*guest));
+    struct guest *guest = malloc(sizeof(*guest));
     int code = guest == NULL ? PLX_ERR_NOMEM : watch_guest(guest, fd);
 
     if (code < 0) {
@@ -356,6 +359,7 @@ static void welcome(int fd)
         close(fd);
         return;
     }
+    guest->is_leaving = false;
     guest->number = ++chat.guests_ever;
     guest->next = chat.guests;
     guest->link = &chat.guests;
