@@ -73,6 +73,7 @@ struct worker {
     uint64_t failed;
     uint64_t echoed;
     size_t open_at_end;
+    bool has_ended;
 };
 
 static struct {
@@ -299,10 +300,11 @@ static void end(plx_context *context, void *data)
 {
     struct worker *worker = data;
 
+    (void)context;
     worker->open_at_end = atomic_load(&worker->load);
     while (worker->connections != NULL)
         drop(worker->connections);
-    plx_context_stop(context);
+    worker->has_ended = true;
 }
 
 /* 3. On the main thread. */
@@ -332,11 +334,17 @@ static void on_stop_signal(plx_watcher *watcher, uint32_t triggered, void *data)
 
 /* --- The threads ------------------------------------------------------------------------------ */
 
+/*
+ * Turns, and not plx_context_run(), which would return as soon as there is nothing to watch: so it
+ * is with a worker that accepts no more and has no connection, to whom others may hand over one
+ * yet.
+ */
 static void *run(void *data)
 {
     struct worker *worker = data;
 
-    must(plx_context_run(worker->context), "run");
+    while (!worker->has_ended)
+        must(plx_context_turn(worker->context, PLX_FOREVER), "turn");
     return NULL;
 }
 
