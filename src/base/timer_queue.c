@@ -2,6 +2,7 @@
 #include "src/base/timer_queue.h"
 
 #include <assert.h>
+#include <limits.h>
 
 #include "src/base/compiler.h"
 
@@ -282,6 +283,7 @@ void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t de
     set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
     insert_entry(queue, entry);
+    queue->count++;
 }
 
 void plx__timers_advance(struct plx__timer_queue *queue, void *object, int64_t deadline)
@@ -308,20 +310,27 @@ void plx__timers_remove(struct plx__timer_queue *queue, void *object)
         leave_far(queue, place & ~PLX__TIMER_FAR);
     else if (place > 0)
         leave_heap(queue, place - 1);
+    queue->count -= place > 0;
     *plx__timer_place(queue, object) = 0;
+}
+
+int64_t plx__timers_no_earlier(struct plx__timer_queue *queue, unsigned tries)
+{
+    while (queue->count > 0) {
+        if (queue->heap.count == 0)
+            fill_heap(queue);
+        int64_t key = key_of(&queue->heap.at[0]);
+        int64_t deadline = deadline_of(queue, &queue->heap.at[0]);
+        if (deadline == key || tries-- == 0)
+            return key;
+        correct_first(queue, deadline);
+    }
+    return PLX__NEVER;
 }
 
 int64_t plx__timers_earliest(struct plx__timer_queue *queue)
 {
-    while (plx__timers_count(queue) > 0) {
-        if (queue->heap.count == 0)
-            fill_heap(queue);
-        int64_t deadline = deadline_of(queue, &queue->heap.at[0]);
-        if (deadline == key_of(&queue->heap.at[0]))
-            return deadline;
-        correct_first(queue, deadline);
-    }
-    return PLX__NEVER;
+    return plx__timers_no_earlier(queue, UINT_MAX);
 }
 
 bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now)

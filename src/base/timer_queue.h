@@ -53,7 +53,8 @@ struct plx__timer_layout {
 struct plx__timer_queue {
     const plx_allocator *allocator;
     const struct plx__slot_table *slots;
-    int64_t floor; /* no later than any key in `far`, no earlier than any in `heap` */
+    uint32_t count; /* in both parts */
+    int64_t floor;  /* no later than any key in `far`, no earlier than any in `heap` */
     struct plx__timer_entries heap;
     struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers; from index 1 */
     struct plx__timer_layout layout;
@@ -80,17 +81,19 @@ void plx__timers_remove(struct plx__timer_queue *queue, void *object);
 /* The next deadline, to the nanosecond; PLX__NEVER if there is none. */
 int64_t plx__timers_earliest(struct plx__timer_queue *queue);
 
+/*
+ * The same while no more than `tries` timers turn out to have been put off; else a time before it.
+ * To sleep too short once in a while costs less than to look each time for who is really the next,
+ * when all are put off again and again.
+ */
+int64_t plx__timers_no_earlier(struct plx__timer_queue *queue, unsigned tries);
+
 /* False if nothing is due by `now`. True may turn out to be wrong; it is cheaper to ask. */
 bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now);
 
 /* Takes out the object with the next deadline if that is no later than `now`, else NULL. A deadline
    of PLX__NEVER is not reached. */
 void *plx__timers_take(struct plx__timer_queue *queue, int64_t now);
-
-static inline uint32_t plx__timers_count(const struct plx__timer_queue *queue)
-{
-    return queue->heap.count + queue->far.count;
-}
 
 static inline int64_t *plx__timer_deadline(const struct plx__timer_queue *queue, void *object)
 {

@@ -209,10 +209,10 @@ struct plx_context {
     enum plx__source turn;     /* who is served first in the next wait that has to choose */
     int64_t now;               /* the clock, read at most once between two sleeps; 0: not yet */
 
-    int64_t base;            /* what plx_watcher_again() counts from, until the next wait */
-    plx_duration passed;     /* since then, in that wait */
-    bool has_relative;       /* it was called */
     uint32_t timer_watchers; /* active timers, running or not */
+    int64_t base;            /* what plx_watcher_again() counts from, until the next wait */
+    uint32_t moved_count;    /* which then has these to put right */
+    uint32_t moved[PLX__MOVED];
 
     bool has_ghosts; /* the kernel may hold descriptors that were closed and removed */
     bool is_raised;  /* the nested descriptor was made to show ready */

@@ -8,7 +8,6 @@
  * number may come back at once.
  */
 #include "src/core/context.h"
-#include "src/sources/timer.h"
 
 #include <errno.h>
 
@@ -128,8 +127,6 @@ static int settle(struct plx_context *context, struct plx_watcher *watcher, bool
             plx__touch(context, watcher);
     } else if (watcher->flags & PLX__REFUSED) {
         plx__touch(context, watcher);
-    } else if (watcher->events & PLX_TIMER) { /* nothing that the kernel knows of */
-        plx__timer_settle(context, watcher);
     } else if (apply(context, watcher) < 0) {
         plx__touch(context, watcher);
         return PLX_ERR_NOMEM;
@@ -137,20 +134,9 @@ static int settle(struct plx_context *context, struct plx_watcher *watcher, bool
     return PLX_OK;
 }
 
-/* From now on what plx_watcher_again() moved counts from the present. */
-static void settle_base(struct plx_context *context)
-{
-    int64_t now = plx__now(context);
-    context->passed = now - context->base;
-    context->base = now;
-    context->has_relative = false;
-}
-
 int plx__interest_flush(struct plx_context *context, bool free_removed)
 {
     int result = PLX_OK;
-    if (context->has_relative)
-        settle_base(context);
     uint32_t number = context->touched;
     context->touched = PLX__SLOT_NONE;
     while (number != PLX__SLOT_NONE) {

@@ -10,6 +10,7 @@
 #include "src/core/context.h"
 
 #include "src/base/duration.h"
+#include "src/sources/timer.h"
 
 static uint32_t state_of(const struct plx_context *context)
 {
@@ -81,7 +82,8 @@ int plx_context_fd(plx_context *context)
         return PLX_ERR_NOSUPPORT;
 
     /* What was staged until now would not show. */
-    context->now = 0;
+    if (context->moved_count > 0)
+        plx__timers_settle(context, plx__os_now());
     int code = plx__interest_flush(context, false);
     if (code < 0)
         return code;

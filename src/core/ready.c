@@ -415,13 +415,17 @@ static int collect_many(struct plx_context *context, struct batch *batch, plx_du
     return code;
 }
 
+/* So many timers that were put off are looked at before a sleep, to find the one that is next. */
+#define PUT_OFF 16
+
 plx_duration plx__ready_sleep_limit(struct plx_context *context, plx_duration timeout)
 {
     if (plx__ready_has_own(context) || timeout == 0)
         return 0;
     if (context->timers.count == 0)
         return timeout;
-    plx_duration left = plx__remaining(plx__timers_earliest(&context->timers), plx__now(context));
+    int64_t next = plx__timers_no_earlier(&context->timers, PUT_OFF);
+    plx_duration left = plx__remaining(next, plx__now(context));
     return timeout < 0 || (left >= 0 && left < timeout) ? left : timeout;
 }
 

@@ -14,6 +14,7 @@
 
 #include "src/base/compiler.h"
 #include "src/base/duration.h"
+#include "src/sources/timer.h"
 
 /*
  * The longest single sleep. Kernels differ in what they take (an int of milliseconds on old Linux,
@@ -82,7 +83,7 @@ int64_t plx__now(struct plx_context *context)
 {
     if (context->now == 0) {
         context->now = plx__os_now();
-        if (!context->has_relative)
+        if (context->moved_count == 0)
             context->base = context->now;
     }
     return context->now;
@@ -189,6 +190,8 @@ PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher
                                  int capacity, plx_duration timeout)
 {
     context->now = 0;
+    if (context->moved_count > 0) /* before anything is freed */
+        plx__timers_settle(context, plx__now(context));
     int code = plx__interest_flush(context, true);
     if (code < 0)
         return code;

@@ -61,7 +61,7 @@ static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_
         return;
     }
     int64_t now = plx__os_now();
-    if (!context->has_relative)
+    if (context->moved_count == 0)
         context->base = now;
     plx__timers_set(&context->timers, watcher, plx__deadline(now, after));
 }
@@ -133,9 +133,12 @@ static bool is_nested(const struct plx_context *context)
 
 static void mark_relative(struct plx_context *context, struct plx_watcher *watcher)
 {
+    if (watcher->flags & PLX__RELATIVE)
+        return;
     watcher->flags |= PLX__RELATIVE;
-    context->has_relative = true;
-    plx__touch(context, watcher);
+    context->moved[context->moved_count++] = plx__slot_number(&watcher->target.slot);
+    if (context->moved_count == PLX__MOVED)
+        plx__timers_settle(context, plx__os_now());
 }
 
 /* It does not run, is to run no longer, comes forward, or an outer loop has to know of it now. */
@@ -174,13 +177,21 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
     return PLX_OK;
 }
 
-void plx__timer_settle(struct plx_context *context, struct plx_watcher *watcher)
+/* One that was modified, stopped or removed meanwhile is no longer marked; its slot is not another
+   watcher's before the next wait has been here. */
+void plx__timers_settle(struct plx_context *context, int64_t now)
 {
-    struct timer *timer = to_timer(watcher);
-    if (!(watcher->flags & PLX__RELATIVE))
-        return; /* stopped, or started by modify, since it was moved */
-    watcher->flags &= (uint16_t)~PLX__RELATIVE;
-    plx__timers_set(&context->timers, watcher, plx__deadline(timer->deadline, context->passed));
+    plx_duration passed = now - context->base;
+    for (uint32_t i = 0; i < context->moved_count; i++) {
+        struct plx_watcher *watcher = plx__watcher_at(context, context->moved[i]);
+        if (!(watcher->flags & PLX__RELATIVE))
+            continue;
+        watcher->flags &= (uint16_t)~PLX__RELATIVE;
+        int64_t deadline = plx__deadline(to_timer(watcher)->deadline, passed);
+        plx__timers_set(&context->timers, watcher, deadline);
+    }
+    context->moved_count = 0;
+    context->base = now;
 }
 
 /* Puts a periodic timer on the next point of its grid, and counts those that have passed. */

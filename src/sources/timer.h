@@ -13,7 +13,7 @@ void plx__timers_begin(struct plx_context *context);
 /* The next timer that is due, with its report made, or NULL. */
 struct plx_watcher *plx__timer_take(struct plx_context *context);
 
-/* What plx_watcher_again() has moved counts from now on: the clock has been read. */
-void plx__timer_settle(struct plx_context *context, struct plx_watcher *watcher);
+/* What plx_watcher_again() has moved counts from `now` on. */
+void plx__timers_settle(struct plx_context *context, int64_t now);
 
 #endif
