@@ -230,8 +230,11 @@ static int prepare(void)
     if (!plx__os_guard(&stamp))
         return PLX_ERR_NOMEM;
     if (!has_handlers) {
-        if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0)
+        int cause = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+        if (cause != 0) {
+            errno = cause;
             return PLX_ERR_NOMEM;
+        }
         has_handlers = true;
     }
     if (is_elsewhere())
