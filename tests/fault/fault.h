@@ -27,7 +27,14 @@ enum call {
     CALL_FD,
     CALL_AFTER_FORK,
     CALL_CLOSE,
-    CALL_DESTROY
+    CALL_DESTROY,
+    CALL_AGAIN,
+    CALL_NOTIFY,
+    CALL_CLEAR,
+    CALL_POST,
+    CALL_STOP,
+    CALL_TURN, /* fails in every way in which a wait fails, and in its own */
+    CALL_RUN   /* likewise */
 };
 
 /* Where the library leaves its own code, and may get a refusal. */
@@ -41,6 +48,7 @@ enum point {
     POINT_CONTROL_ADD,
     POINT_CONTROL_OWN, /* add of what is no watcher */
     POINT_CONTROL_MOD,
+    POINT_CONTROL_PROCESS, /* mod of a descriptor of a process, which nobody else closes */
     POINT_CONTROL_DEL,
     POINT_EPOLL_WAIT,
     POINT_EPOLL_PWAIT2,
@@ -52,6 +60,10 @@ enum point {
     POINT_READ,
     POINT_WRITE,
     POINT_CLOSE,
+    POINT_TIMERFD,
+    POINT_PIDFD,
+    POINT_WAITID, /* by a descriptor */
+    POINT_SIGACTION,
     POINTS
 };
 

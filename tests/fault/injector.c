@@ -4,15 +4,18 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backends/epoll.h"
 #include "backends/poll.h"
 #include "check.h"
+#include "src/os/process.h"
 
 static struct trial *trial;
 static bool has_no_wipe;
@@ -102,6 +105,8 @@ int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*ch
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int __real_close(int fd);
 int __wrap_close(int fd);
+int __real_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 
 static const struct rule *hit_if_trial(enum point point)
 {
@@ -145,6 +150,44 @@ int __wrap_close(int fd)
     const struct rule *rule = hit_if_trial(POINT_CLOSE);
     int result = __real_close(fd);
     return rule ? fail(rule) : result;
+}
+
+int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    const struct rule *rule = hit_if_trial(POINT_SIGACTION);
+    return rule ? fail(rule) : __real_sigaction(signo, action, old);
+}
+
+/* --- Processes --- */
+
+static struct plx__process_calls process_calls;
+
+/* Of a scenario, and few: a number that was closed comes back to nothing that is modified. */
+static int pidfds[16];
+static int pidfd_count;
+
+static bool is_pidfd(int fd)
+{
+    for (int i = 0; i < pidfd_count; i++) {
+        if (pidfds[i] == fd)
+            return true;
+    }
+    return false;
+}
+
+static int failing_pidfd(int pid)
+{
+    const struct rule *rule = hit(POINT_PIDFD);
+    if (rule)
+        return fail(rule);
+    CHECK(pidfd_count < (int)COUNT_OF(pidfds));
+    return pidfds[pidfd_count++] = process_calls.open(pid);
+}
+
+static int failing_waitid(int kind, int id, siginfo_t *ret_info)
+{
+    const struct rule *rule = kind == P_PID ? NULL : hit(POINT_WAITID);
+    return rule ? fail(rule) : process_calls.look(kind, id, ret_info);
 }
 
 /* --- What both backends call --- */
@@ -267,7 +310,7 @@ static int failing_control_add(int queue, int fd, struct epoll_event *event)
 /* All but a want of memory says that the kernel does not have it. */
 static int failing_control_mod(int queue, int fd, struct epoll_event *event)
 {
-    const struct rule *rule = hit(POINT_CONTROL_MOD);
+    const struct rule *rule = hit(is_pidfd(fd) ? POINT_CONTROL_PROCESS : POINT_CONTROL_MOD);
     if (!rule)
         return epoll_ctl(queue, EPOLL_CTL_MOD, fd, event);
     if (rule->code == REPORTED) {
@@ -323,9 +366,18 @@ static int failing_wait_exactly(int queue, struct epoll_event *events, int capac
     return rule ? fail(rule) : wait_exactly(queue, events, capacity, timeout, mask);
 }
 
+static int failing_timerfd(int clock, int flags)
+{
+    const struct rule *rule = hit(POINT_TIMERFD);
+    return rule ? fail(rule) : timerfd_create(clock, flags);
+}
+
 void injector_open(struct trial *opened)
 {
     trial = opened;
+    process_calls = plx__process_calls;
+    plx__process_calls.open = failing_pidfd;
+    plx__process_calls.look = failing_waitid;
     wait_exactly = plx__epoll_calls.wait_exactly;
     plx__epoll_calls = (struct plx__epoll_calls){
         .create = failing_create,
@@ -334,7 +386,7 @@ void injector_open(struct trial *opened)
         .wait_exactly = failing_wait_exactly,
         .look = failing_poll_one,
         .eventfd = failing_eventfd,
-        .timerfd = timerfd_create,
+        .timerfd = failing_timerfd,
         .set_timer = timerfd_settime,
         .read = failing_read,
         .write = failing_write,

@@ -2,7 +2,8 @@
 /*
  * rules.c: which kernel call can fail in which public call, with which errno, and what the caller
  * has to be told. What is not in the table does not happen: a kernel says EPERM to an epoll_ctl()
- * of a file and to nothing else, and EINTR only where nothing is ready.
+ * of a file and to nothing else, and EINTR only where nothing is ready. timerfd_settime() has no
+ * row: with a timer and a time that are as they should be it cannot fail.
  */
 #include "fault.h"
 
@@ -67,6 +68,17 @@ static const struct rule rules[] = {
     RULE(ADD, CONTROL_MOD, ENOMEM, PLX_ERR_NOMEM), /* of a ghost that is taken over */
     RULE(ADD, PPOLL_ONE, ENOMEM, PLX_ERR_NOMEM),
     RULE(ADD, PPOLL_ONE, EINTR, PLX_OK),
+    RULE(ADD, PIDFD, EMFILE, PLX_ERR_TOOBIG),
+    RULE(ADD, PIDFD, ENFILE, PLX_ERR_TOOBIG),
+    RULE(ADD, PIDFD, ENOMEM, PLX_ERR_NOMEM),
+    RULE(ADD, PIDFD, ENODEV, PLX_ERR_SYSTEM),
+    RULE(ADD, PIDFD, ESRCH, PLX_ERR_NOTFOUND),
+    RULE(ADD, PIDFD, EINVAL, PLX_ERR_NOTFOUND), /* the number of a thread */
+    RULE(ADD, PIDFD, ENOSYS, PLX_OK),           /* SIGCHLD does instead */
+    RULE(ADD, PIDFD, EPERM, PLX_OK),
+    RULE(ADD, ATFORK, ENOMEM, PLX_ERR_NOMEM), /* with the first signal of the process */
+    NTH_RULE(1, ADD, SIGACTION, EINVAL, PLX_ERR_INVALID),
+    NTH_RULE(2, ADD, SIGACTION, EINVAL, PLX_ERR_INVALID),
     RAISED(ADD),
 
     CHANGED_WATCHER(MODIFY),
@@ -76,8 +88,10 @@ static const struct rule rules[] = {
     RULE(REMOVE, CONTROL_DEL, EBADF, PLX_OK),
     RULE(REMOVE, CONTROL_DEL, ENOENT, PLX_OK),
     LOWERED(REMOVE),
+    CLOSED(REMOVE), /* of a process */
 
     CHANGED_WATCHER(WAIT),
+    RULE(WAIT, CONTROL_PROCESS, ENOMEM, PLX_ERR_NOMEM),
     FRESH_QUEUE(0, WAIT),
     MOVED_WATCHERS(WAIT),
     RULE(WAIT, CONTROL_DEL, ENOENT, PLX_OK),
@@ -92,6 +106,7 @@ static const struct rule rules[] = {
     RULE(WAIT, POLL_ONE, EINTR, SHORTENED),
     RULE(WAIT, PPOLL_ONE, ENOMEM, SHORTENED),
     RULE(WAIT, PPOLL_ONE, EINTR, SHORTENED),
+    RULE(WAIT, WAITID, EINVAL, PLX_OK), /* Linux 5.3: it then goes by the number */
     RAISED(WAIT),
     LOWERED(WAIT),
     CLOSED(WAIT),
@@ -99,6 +114,10 @@ static const struct rule rules[] = {
     RAISED(WAKE),
 
     FRESH_QUEUE(0, FD),
+    RULE(FD, TIMERFD, EMFILE, PLX_ERR_TOOBIG),
+    RULE(FD, TIMERFD, ENFILE, PLX_ERR_TOOBIG),
+    RULE(FD, TIMERFD, ENOMEM, PLX_ERR_NOMEM),
+    RULE(FD, TIMERFD, ENODEV, PLX_ERR_SYSTEM),
     CHANGED_WATCHER(FD),
     RAISED(FD),
 
@@ -106,6 +125,7 @@ static const struct rule rules[] = {
     FRESH_WAKE(AFTER_FORK),
     MOVED_WATCHERS(AFTER_FORK),
     CLOSED(AFTER_FORK),
+    RULE(AFTER_FORK, SIGACTION, EINVAL, PLX_ERR_INVALID),
 
     RULE(CLOSE, CONTROL_DEL, EBADF, PLX_OK),
     RULE(CLOSE, CONTROL_DEL, ENOENT, PLX_OK),
@@ -113,13 +133,22 @@ static const struct rule rules[] = {
     RULE(CLOSE, CLOSE, EINTR, PLX_OK),
 
     CLOSED(DESTROY),
+
+    RAISED(NOTIFY),
+    LOWERED(CLEAR),
+    RULE(POST, ALLOCATE, 0, PLX_ERR_NOMEM),
+    RAISED(POST),
+    RAISED(STOP),
+    RULE(TURN, ALLOCATE, 0, PLX_ERR_NOMEM), /* the first one */
+    RULE(RUN, ALLOCATE, 0, PLX_ERR_NOMEM),
 };
 
 static_assert(COUNT_OF(rules) <= RULES_MAX, "a trial has a mark for each");
 
 static bool applies(const struct rule *rule, enum call call, enum point point, int ordinal)
 {
-    return rule->call == call && rule->point == point &&
+    bool is_wait = (call == CALL_TURN || call == CALL_RUN) && rule->call == CALL_WAIT;
+    return (rule->call == call || is_wait) && rule->point == point &&
            (rule->ordinal == 0 || rule->ordinal == ordinal);
 }
 

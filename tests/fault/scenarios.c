@@ -3,6 +3,7 @@
  * scenarios.c: short lives of a context, at most 60 public calls each. They are the same on every
  * backend but for what the list of tolerances allows.
  */
+#include "runtime.h"
 #include "scenarios.h"
 
 #include <fcntl.h>
@@ -571,6 +572,14 @@ const struct scenario scenarios[] = {
     {"files", files},
     {"close", close_watched},
     {"destroy", destroy},
+    {"timers", scenario_timers},
+    {"nested_timers", scenario_nested_timers},
+    {"notify", scenario_notify},
+    {"loop", scenario_loop},
+    {"nested_loop", scenario_nested_loop},
+    {"signals", scenario_signals},
+    {"processes", scenario_processes},
+    {"fork_runtime", scenario_fork_runtime},
 };
 
 const size_t scenario_count = COUNT_OF(scenarios);

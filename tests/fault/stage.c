@@ -152,6 +152,12 @@ static bool is_refused_anyway(struct stage *stage, int code, int want)
 
 /* --- Public calls --- */
 
+static void note_dropped(plx_task *task, void *data)
+{
+    (void)task;
+    ((struct stage *)data)->dropped++;
+}
+
 void stage_create(struct stage *stage, size_t capacity_hint)
 {
     plx_allocator allocator = injector_allocator(&stage->memory);
@@ -159,6 +165,7 @@ void stage_create(struct stage *stage, size_t capacity_hint)
     options.backend = stage->backend;
     options.capacity_hint = capacity_hint;
     options.allocator = &allocator;
+    options.task_dropped = note_dropped;
     int code;
     do {
         begin(stage, CALL_CREATE);
@@ -168,8 +175,35 @@ void stage_create(struct stage *stage, size_t capacity_hint)
     stage_note(stage, "create");
 }
 
+/* In a callback: whose stage it is, and in which seat. */
+static struct stage *called_stage;
+
+static void note_called(plx_watcher *watcher, uint32_t triggered, void *data)
+{
+    int seat = (int)((struct seat *)data - called_stage->seats);
+    CHECK(called_stage->seats[seat].watcher == watcher);
+    called_stage->called[seat] |= triggered;
+}
+
+static int add_to_seat(struct stage *stage, int seat, plx_handle handle, uint32_t events,
+                       plx_callback *callback, plx_watcher **watcher)
+{
+    struct seat *data = &stage->seats[seat];
+    if (callback)
+        return plx_context_on(stage->context, handle, events, callback, data, watcher);
+    return plx_context_add(stage->context, handle, events, data, watcher);
+}
+
+/* The descriptor of the caller's behind a handle, or -1. */
+static int descriptor_of(const plx_handle *handle)
+{
+    if (handle->kind == PLX_HANDLE_CUSTOM)
+        return handle->as.custom.ops->get_fd(handle->as.custom.object);
+    return handle->kind == PLX_HANDLE_FD ? handle->as.fd : -1;
+}
+
 static void add_again_if_failed(struct stage *stage, int seat, plx_handle handle, uint32_t events,
-                                int want)
+                                plx_callback *callback, int want)
 {
     static char untouched;
     plx_watcher *watcher;
@@ -177,7 +211,7 @@ static void add_again_if_failed(struct stage *stage, int seat, plx_handle handle
     do {
         watcher = (plx_watcher *)(void *)&untouched;
         begin(stage, CALL_ADD);
-        code = plx_context_add(stage->context, handle, events, &stage->seats[seat], &watcher);
+        code = add_to_seat(stage, seat, handle, events, callback, &watcher);
     } while (!is_refused_anyway(stage, code, want) &&
              has_failed(stage, code, (void *)watcher == &untouched));
     CHECK_CODE(code, want);
@@ -189,15 +223,20 @@ static void add_again_if_failed(struct stage *stage, int seat, plx_handle handle
     stage->custom_added += kept.kind == PLX_HANDLE_CUSTOM;
     stage->seats[seat].watcher = watcher;
     stage->seats[seat].is_fired = false;
-    stage->seats[seat].fd = kept.kind == PLX_HANDLE_CUSTOM
-                                ? kept.as.custom.ops->get_fd(kept.as.custom.object)
-                                : kept.as.fd;
+    stage->seats[seat].fd = descriptor_of(&kept);
 }
 
 void stage_add(struct stage *stage, int seat, plx_handle handle, uint32_t events, int want)
 {
-    add_again_if_failed(stage, seat, handle, events, want);
+    add_again_if_failed(stage, seat, handle, events, NULL, want);
     stage_note(stage, "add %d: %s, count %zu", seat, plx_error_name(want),
+               plx_context_count(stage->context));
+}
+
+void stage_on(struct stage *stage, int seat, plx_handle handle, uint32_t events, int want)
+{
+    add_again_if_failed(stage, seat, handle, events, note_called, want);
+    stage_note(stage, "on %d: %s, count %zu", seat, plx_error_name(want),
                plx_context_count(stage->context));
 }
 
@@ -295,7 +334,33 @@ void stage_destroy(struct stage *stage)
     CHECK_EQUAL(stage->memory.bytes, 0);
     CHECK_EQUAL(stage->memory.blocks, 0);
     CHECK_EQUAL(stage->custom_cleaned, stage->custom_added);
+    CHECK_EQUAL(stage->ran + stage->dropped, stage->posted);
     stage_note(stage, "destroy");
+}
+
+void stage_again(struct stage *stage, int seat, plx_duration after)
+{
+    begin(stage, CALL_AGAIN);
+    CHECK_OK(plx_watcher_again(stage->seats[seat].watcher, after));
+    has_failed(stage, PLX_OK, true);
+    stage_note(stage, "again %d", seat);
+}
+
+void stage_notify(struct stage *stage, int seat)
+{
+    begin(stage, CALL_NOTIFY);
+    CHECK_OK(plx_watcher_notify(stage->seats[seat].watcher));
+    CHECK_EQUAL(errno, 0);
+    has_failed(stage, PLX_OK, true);
+    stage_note(stage, "notify %d", seat);
+}
+
+void stage_clear(struct stage *stage, int seat)
+{
+    begin(stage, CALL_CLEAR);
+    CHECK_OK(plx_watcher_clear(stage->seats[seat].watcher));
+    has_failed(stage, PLX_OK, true);
+    stage_note(stage, "clear %d", seat);
 }
 
 /* --- The wait, and what it reports --- */
@@ -434,7 +499,9 @@ static void note_reports(struct stage *stage, const reports into)
 static bool is_put_off(const struct stage *stage, int count)
 {
     const struct rule *rule = stage->trial->hit;
-    return rule && rule->code < 0 && rule->point != POINT_CONTROL_MOD && count > 0;
+    bool is_change =
+        rule && (rule->point == POINT_CONTROL_MOD || rule->point == POINT_CONTROL_PROCESS);
+    return rule && rule->code < 0 && !is_change && count > 0;
 }
 
 static void collect_rest(struct stage *stage, reports into)
@@ -473,6 +540,74 @@ void stage_wait(struct stage *stage, int capacity, plx_duration timeout)
     settle_refusals(stage, into);
     note_fired(stage, into);
     note_reports(stage, into);
+}
+
+/* --- The loop --- */
+
+static void count_task(plx_context *context, void *data)
+{
+    struct stage *stage = data;
+    CHECK(context == stage->context);
+    stage->ran++;
+}
+
+void stage_post(struct stage *stage)
+{
+    int code;
+    do {
+        begin(stage, CALL_POST);
+        code = plx_context_post(stage->context, count_task, stage);
+    } while (has_failed(stage, code, true));
+    CHECK_OK(code);
+    stage->posted++;
+    stage_note(stage, "post");
+}
+
+void stage_stop(struct stage *stage)
+{
+    begin(stage, CALL_STOP);
+    plx_context_stop(stage->context);
+    has_failed(stage, PLX_OK, true);
+    stage_note(stage, "stop");
+}
+
+static void note_calls(struct stage *stage, const char *what)
+{
+    stage_note(stage, "%s: %d of %d tasks", what, stage->ran, stage->posted);
+    note_reports(stage, stage->called);
+    memset(stage->called, 0, sizeof stage->called);
+}
+
+/* In the hostile build a turn takes a few only. */
+void stage_turn(struct stage *stage, plx_duration timeout)
+{
+    int code;
+    called_stage = stage;
+    do {
+        begin(stage, CALL_TURN);
+        code = plx_context_turn(stage->context, timeout);
+        stage->trial->call = CALL_NONE;
+    } while (!is_put_off(stage, code) && has_failed(stage, code, true));
+    CHECK(code >= 0);
+    for (int i = 0; i < SEATS && (PLX__TURN < SEATS || is_put_off(stage, code)); i++)
+        CHECK(plx_context_turn(stage->context, 0) >= 0);
+    note_calls(stage, "turn");
+}
+
+/* A run that fails has taken some of its turns, and goes on when it is called again. */
+void stage_run(struct stage *stage)
+{
+    const struct rule *rule;
+    int code;
+    called_stage = stage;
+    do {
+        begin(stage, CALL_RUN);
+        code = plx_context_run(stage->context);
+        stage->trial->call = CALL_NONE;
+        rule = stage->trial->hit;
+    } while (rule && rule->code < 0 && code == rule->code);
+    CHECK_OK(code);
+    note_calls(stage, "run");
 }
 
 /* --- The rest --- */

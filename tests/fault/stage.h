@@ -44,6 +44,10 @@ struct stage {
     int calls;
     int custom_added;
     int custom_cleaned;
+    uint32_t called[SEATS]; /* what the callbacks were told since the last note */
+    int posted;             /* tasks */
+    int ran;
+    int dropped;
 };
 
 /* The end of a scenario: everything was given back. */
@@ -69,6 +73,17 @@ int stage_fd(struct stage *stage);
 void stage_after_fork(struct stage *stage);
 void stage_close(struct stage *stage, int fd, int want);
 void stage_destroy(struct stage *stage);
+
+void stage_again(struct stage *stage, int seat, plx_duration after);
+void stage_notify(struct stage *stage, int seat);
+void stage_clear(struct stage *stage, int seat);
+
+/* As stage_add(), with a callback that notes what it is told. */
+void stage_on(struct stage *stage, int seat, plx_handle handle, uint32_t events, int want);
+void stage_post(struct stage *stage);
+void stage_stop(struct stage *stage);
+void stage_turn(struct stage *stage, plx_duration timeout);
+void stage_run(struct stage *stage);
 
 /* --- What needs no public call, or is beside the point --- */
 
