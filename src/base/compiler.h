@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compiler.h: what the compiler is told about paths. The cost of one wait is a promise counted in
- * instructions (tests/cost), and rare paths that are inlined into it cost registers.
+ * compiler.h: what the compiler is told about paths and memory. The cost of one wait is a promise
+ * counted in instructions (tests/cost), and rare paths that are inlined into it cost registers.
  */
 #ifndef POLLUX_BASE_COMPILER_H
 #define POLLUX_BASE_COMPILER_H
@@ -11,11 +11,13 @@
 #define PLX__RARE              __attribute__((noinline, cold))
 #define PLX__APART             __attribute__((noinline))
 #define PLX__INLINE            inline __attribute__((always_inline))
+#define PLX__PREFETCH(address) __builtin_prefetch((address), 1) /* it will be written */
 #else
 #define PLX__LIKELY(condition) (condition)
 #define PLX__RARE
 #define PLX__APART
 #define PLX__INLINE inline
+#define PLX__PREFETCH(address) ((void)(address))
 #endif
 
 #endif

@@ -111,27 +111,17 @@ static inline bool plx__timer_is_queued(const struct plx__timer_queue *queue, vo
 }
 
 /*
- * Gives an object a deadline, whether it is queued or not; if not, there has to be room.
- *
- * A far one's key is brought forward without a branch. Nobody could foresee that branch, and after
- * each wrong guess the processor would wait for one object instead of fetching several. The key of
- * one that is put off goes to entry 0, which is nobody's.
+ * Gives an object a deadline, whether it is queued or not; if not, there has to be room. An idle
+ * timeout that is pushed back on every message takes the middle way, which is one store.
  */
 static inline void plx__timers_set(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
-    uint32_t place = *plx__timer_place(queue, object);
-    int64_t *current = plx__timer_deadline(queue, object);
-    if ((place & PLX__TIMER_FAR) && deadline >= queue->floor) {
-        uint32_t mask = 0 - (uint32_t)(deadline < *current);
-        memcpy(queue->far.at[place & ~PLX__TIMER_FAR & mask].key, &deadline, sizeof deadline);
-        *current = deadline;
-    } else if (place == 0) {
+    if (!plx__timer_is_queued(queue, object))
         plx__timers_insert(queue, object, deadline);
-    } else if (deadline >= *current) {
-        *current = deadline;
-    } else {
+    else if (deadline >= *plx__timer_deadline(queue, object))
+        *plx__timer_deadline(queue, object) = deadline;
+    else
         plx__timers_advance(queue, object, deadline);
-    }
 }
 
 #endif
