@@ -174,13 +174,16 @@ PLX_API size_t plx_context_count(const plx_context *context);
 /*
  * A descriptor for another loop to watch: readable, level-triggered, whenever a wait of this
  * context would return at once, for whatever reason. Do nothing with it but poll it. After an
- * event call plx_context_wait() with timeout 0. It may show ready once for nothing after a custom
- * handle with has_buffered was reported, because only the next wait can ask.
- * What an add or a modify makes ready while another thread is inside plx_context_wake() may show
- * only when that call has come to its write.
+ * event call plx_context_wait() with timeout 0, or plx_context_turn().
+ *
+ * It may show ready once for nothing: after a custom handle with has_buffered was reported, because
+ * only the next wait can ask, and at the time of a timer that was stopped, removed or put off since
+ * the last wait. What an add or a modify makes ready while another thread is inside
+ * plx_context_wake() may show only when that call has come to its write.
  *
  * The number, and an outer loop's registration of it, stay good until destroy or after_fork. From
- * the first call on changes go to the kernel at once, and wakes may cost two system calls.
+ * the first call on changes go to the kernel at once, wakes may cost two system calls, and a timer
+ * one when it becomes the earliest or a wait ends.
  *
  * Ownership: the context's; do not close it.
  * Errors: PLX_ERR_NOSUPPORT (poll, WSAPoll: there is no kernel object), PLX_ERR_TOOBIG,
