@@ -223,33 +223,6 @@ static bool idle_takes_fractions(const char *chat_server)
     return close_chat(&chat, 1);
 }
 
-/* Nobody waits for the one who does not read, and what is kept for it has a bound. */
-static bool who_does_not_read_has_to_go(const char *chat_server)
-{
-    char text[LINE];
-    char line[LINE + 64] = "";
-    struct chat chat;
-    int talks;
-    int slow;
-
-    memset(text, 'x', sizeof(text));
-    memcpy(text + LINE - 2, "\n", 2);
-    CHECK(open_chat(&chat, chat_server, ""));
-    CHECK(enter(&chat, &talks, 1));
-    slow = echo_server_connect_small(&chat.server);
-    CHECK(slow >= 0);
-    CHECK(hears(talks, "* guest 2 came"));
-    while (strcmp(line, "* guest 2 left") != 0) {
-        CHECK(say(talks, text));
-        do
-            CHECK(next_line(talks, line, sizeof(line)) == 1);
-        while (line[0] == '*' && strcmp(line, "* guest 2 left") != 0);
-    }
-    close(slow);
-    close(talks);
-    return close_chat(&chat, 2);
-}
-
 /* `prefix` and so many letters, and the line feed. */
 static void compose(char *text, const char *prefix, char letter, size_t size)
 {
@@ -258,6 +231,94 @@ static void compose(char *text, const char *prefix, char letter, size_t size)
     memcpy(text, prefix, begun);
     memset(text + begun, letter, size - begun - 1);
     memcpy(text + size - 1, "\n", 2);
+}
+
+/* The talker says a long line, and hears it behind all that was said before. */
+static bool talk_once(int talks, const char *gone, bool *ret_gone)
+{
+    char text[LINE + 1];
+    char line[LINE + 64];
+
+    compose(text, "", 'x', LINE);
+    CHECK(say(talks, text));
+    do {
+        CHECK(next_line(talks, line, sizeof(line)) == 1);
+        *ret_gone |= strcmp(line, gone) == 0;
+    } while (line[0] == '*');
+    return true;
+}
+
+/* How many lines a guest who does not read lets pass before it has to go. */
+static bool count_until_cut(const struct chat *chat, int talks, int *ret_lines)
+{
+    enum { BEYOND_ALL_BUFFERS = 20000 };
+    int slow = echo_server_connect_small(&chat->server);
+    bool is_gone = false;
+
+    CHECK(slow >= 0 && hears(talks, "* guest 2 came"));
+    for (*ret_lines = 0; !is_gone && *ret_lines < BEYOND_ALL_BUFFERS; ++*ret_lines)
+        CHECK(talk_once(talks, "* guest 2 left", &is_gone));
+    close(slow);
+    CHECK(is_gone);
+    return true;
+}
+
+/* Nobody waits for the one who does not read, and what is kept for it has a bound. */
+static bool who_does_not_read_has_to_go(const char *chat_server)
+{
+    struct chat chat;
+    int talks;
+    int lines;
+
+    CHECK(open_chat(&chat, chat_server, ""));
+    CHECK(enter(&chat, &talks, 1));
+    CHECK(count_until_cut(&chat, talks, &lines));
+    close(talks);
+    return close_chat(&chat, 2);
+}
+
+/* So many lines are said before it reads. 1: it has heard them all. 0: it was cut. */
+static int reads_late(const struct chat *chat, int talks, int lines)
+{
+    char line[LINE + 64];
+    int slow = echo_server_connect_small(&chat->server);
+    int heard = 0;
+    int result = 1;
+    bool ignored = false;
+
+    if (slow < 0)
+        return -1;
+    for (int i = 0; i < lines; i++)
+        if (!talk_once(talks, "", &ignored))
+            return -1;
+    while (heard < lines && (result = next_line(slow, line, sizeof(line))) == 1)
+        heard += line[0] == 'g';
+    close(slow);
+    return result;
+}
+
+/*
+ * What the kernel did not take was kept, and goes out when there is room. How much the kernel takes
+ * is for it to know: tried is a little less than what was too much, and less, until it is not.
+ */
+static bool who_reads_late_hears_all(const char *chat_server)
+{
+    struct chat chat;
+    unsigned guests = 2;
+    int result = 0;
+    int talks;
+    int lines;
+
+    CHECK(open_chat(&chat, chat_server, ""));
+    CHECK(enter(&chat, &talks, 1));
+    CHECK(count_until_cut(&chat, talks, &lines));
+    for (int less = 16; result == 0 && less < lines; less += 16) {
+        result = reads_late(&chat, talks, lines - less);
+        guests++;
+    }
+    CHECK_SAY(result == 1, "%d", result);
+    close(talks);
+    return close_chat(&chat, guests);
 }
 
 static bool lines_have_a_limit(const char *chat_server)
@@ -435,6 +496,7 @@ static const struct {
     {"who_talks_may_stay", who_talks_may_stay},
     {"idle_takes_fractions", idle_takes_fractions},
     {"who_does_not_read_has_to_go", who_does_not_read_has_to_go},
+    {"who_reads_late_hears_all", who_reads_late_hears_all},
     {"lines_have_a_limit", lines_have_a_limit},
     {"worker_shouts", worker_shouts},
     {"worker_comes_again", worker_comes_again},
