@@ -863,6 +863,340 @@ static void an_outer_loop_sees_wakes_through_fresh_queues(plx_backend backend)
     plx_context_destroy(scene.context);
 }
 
+/* --- Stories: notify, post, wake and stop at once --- */
+
+enum { ERRANDS = 20000 };
+
+struct member;
+
+/* One task of a member; they run in the order of their places. */
+struct errand {
+    struct member *member;
+    unsigned place;
+};
+
+/* A thread that raises a watcher of its own and posts tasks. */
+struct member {
+    struct guild *guild;
+    pthread_mutex_t lock; /* a notify is not to overlap the removal of its watcher */
+    plx_watcher *watcher;
+    atomic_uint asked; /* counted before the watcher is raised, */
+    atomic_uint seen;  /* and read after it was cleared */
+    unsigned posted;
+    atomic_uint ran;
+    struct errand errands[ERRANDS];
+};
+
+struct guild {
+    plx_context *context;
+    atomic_uint active;
+    unsigned rounds;
+    uint64_t random; /* the owner's */
+    unsigned renewed;
+    struct member members[THREADS];
+};
+
+static struct guild guild;
+
+static void await_reach(const atomic_uint *counter, unsigned value, const char *what)
+{
+    time_t end = seconds_now() + PATIENCE;
+
+    while (atomic_load(counter) < value) {
+        sched_yield();
+        MUST_SAY(seconds_now() <= end, "%s", what);
+    }
+}
+
+static void be_noticed(plx_watcher *watcher, uint32_t triggered, void *data);
+
+static void enrol(struct member *member)
+{
+    MUST(plx_context_on(member->guild->context, plx_notify(), PLX_NOTIFY, be_noticed, member,
+                        &member->watcher) == PLX_OK);
+}
+
+/* What was raised and not told goes with the old watcher, and is seen all the same. */
+static void renew(struct member *member)
+{
+    pthread_mutex_lock(&member->lock);
+    MUST(plx_watcher_remove(member->watcher) == PLX_OK);
+    MUST(plx_watcher_notify(member->watcher) == PLX_ERR_INACTIVE);
+    enrol(member);
+    pthread_mutex_unlock(&member->lock);
+    member->guild->renewed++;
+}
+
+/* After the watcher was cleared or removed: who asked before that is not told of any more. */
+static void note_asked(struct member *member)
+{
+    atomic_store(&member->seen, atomic_load(&member->asked));
+}
+
+static void be_noticed(plx_watcher *watcher, uint32_t triggered, void *data)
+{
+    struct member *member = data;
+
+    MUST(triggered == PLX_NOTIFY && member->watcher == watcher);
+    MUST(plx_watcher_clear(watcher) == PLX_OK);
+    note_asked(member);
+    if (below(&guild.random, 4) != 0)
+        return;
+    if (below(&guild.random, 2) == 0) /* or another one's, in the batch or on its way */
+        member = &guild.members[below(&guild.random, THREADS)];
+    renew(member);
+    note_asked(member);
+}
+
+static void run_errand(plx_context *context, void *data)
+{
+    struct errand *errand = data;
+
+    MUST(context == guild.context);
+    MUST_SAY(errand->place == atomic_load(&errand->member->ran), "task %u runs as number %u",
+             errand->place, atomic_load(&errand->member->ran));
+    atomic_fetch_add(&errand->member->ran, 1);
+}
+
+static void call_on_owner(struct member *member, bool stays)
+{
+    unsigned asked = atomic_fetch_add(&member->asked, 1) + 1;
+
+    pthread_mutex_lock(&member->lock);
+    MUST(plx_watcher_notify(member->watcher) == PLX_OK);
+    pthread_mutex_unlock(&member->lock);
+    if (stays)
+        await_reach(&member->seen, asked, "a notify was lost");
+}
+
+static void send_errand(struct member *member, bool stays)
+{
+    struct errand *errand = &member->errands[member->posted];
+
+    *errand = (struct errand){member, member->posted++};
+    MUST(plx_context_post(guild.context, run_errand, errand) == PLX_OK);
+    if (stays)
+        await_reach(&member->ran, member->posted, "a task was lost");
+}
+
+static void *be_active(void *argument)
+{
+    struct member *member = argument;
+    uint64_t random = first_seed + (uint64_t)(member - guild.members) + 1;
+
+    for (unsigned i = 0; i < guild.rounds; i++) {
+        bool stays = below(&random, 8) == 0;
+
+        switch (below(&random, 6)) {
+        case 0:
+            MUST(plx_context_wake(guild.context) == PLX_OK);
+            break;
+        case 1:
+            plx_context_stop(guild.context);
+            break;
+        case 2:
+        case 3:
+            send_errand(member, stays);
+            break;
+        default:
+            call_on_owner(member, stays);
+        }
+    }
+    atomic_fetch_sub(&guild.active, 1);
+    plx_context_stop(guild.context); /* so that the owner sees it */
+    return NULL;
+}
+
+static void guild_open(plx_backend backend, unsigned rounds)
+{
+    plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
+
+    guild.rounds = rounds;
+    guild.random = first_seed;
+    guild.renewed = 0;
+    atomic_store(&guild.active, THREADS);
+    options.backend = backend;
+    MUST(plx_context_create(&guild.context, &options) == PLX_OK);
+    for (int i = 0; i < THREADS; i++) {
+        struct member *member = &guild.members[i];
+
+        member->guild = &guild;
+        member->posted = 0;
+        atomic_store(&member->asked, 0);
+        atomic_store(&member->seen, 0);
+        atomic_store(&member->ran, 0);
+        MUST(pthread_mutex_init(&member->lock, NULL) == 0);
+        enrol(member);
+    }
+}
+
+static void guild_start(struct crew *crew)
+{
+    for (crew->count = 0; crew->count < THREADS; crew->count++)
+        MUST(pthread_create(&crew->threads[crew->count], NULL, be_active,
+                            &guild.members[crew->count]) == 0);
+}
+
+/* Everybody is gone: what they left is done, and then there is nothing. */
+static void guild_close(void)
+{
+    unsigned notified = 0, posted = 0;
+
+    while (plx_context_turn(guild.context, 0) > 0)
+        continue;
+    for (int i = 0; i < THREADS; i++) {
+        struct member *member = &guild.members[i];
+
+        MUST(atomic_load(&member->seen) == atomic_load(&member->asked));
+        MUST(atomic_load(&member->ran) == member->posted);
+        pthread_mutex_destroy(&member->lock);
+        notified += atomic_load(&member->asked);
+        posted += member->posted;
+    }
+    tap_note("%u notifies, %u tasks, %u watchers anew", notified, posted, guild.renewed);
+    plx_context_destroy(guild.context);
+}
+
+static void all_of_it_at_once(plx_backend backend)
+{
+    struct crew crew;
+    unsigned runs = 0;
+
+    guild_open(backend, ERRANDS);
+    guild_start(&crew);
+    for (; atomic_load(&guild.active) > 0; runs++)
+        MUST(plx_context_run(guild.context) == PLX_OK);
+    crew_join(&crew);
+    tap_note("%u runs", runs);
+    guild_close();
+}
+
+/* The same in turns and plain waits, which leave the tasks. */
+static void all_of_it_between_waits(plx_backend backend)
+{
+    struct crew crew;
+    plx_watcher *ready[2];
+
+    guild_open(backend, ERRANDS / 2);
+    guild_start(&crew);
+    while (atomic_load(&guild.active) > 0) {
+        MUST(plx_context_wait(guild.context, ready, 2, PLX_FOREVER) >= 0);
+        MUST(plx_context_turn(guild.context, 0) >= 0);
+    }
+    crew_join(&crew);
+    guild_close();
+}
+
+static void an_outer_loop_sees_all_of_it(plx_backend backend)
+{
+    struct crew crew;
+
+    guild_open(backend, ERRANDS / 2);
+    int fd = plx_context_fd(guild.context);
+    MUST(fd >= 0);
+    guild_start(&crew);
+    while (atomic_load(&guild.active) > 0) {
+        outer_wait(fd);
+        MUST(plx_context_turn(guild.context, 0) >= 0);
+    }
+    crew_join(&crew);
+    while (!is_quiet(fd))
+        MUST(plx_context_turn(guild.context, 0) >= 0);
+    guild_close();
+}
+
+/* --- Stories: stop --- */
+
+static void *keep_stopping(void *argument)
+{
+    struct scene *scene = argument;
+
+    for (unsigned i = 0; i < scene->rounds; i++) {
+        await_change(&scene->asked, i, "a stop was lost");
+        plx_context_stop(scene->context);
+    }
+    return NULL;
+}
+
+/* Each stop ends one run, whenever it comes. */
+static void one_stop_ends_one_run(plx_backend backend)
+{
+    struct scene scene;
+    struct crew crew;
+
+    scene_open(&scene, backend);
+    MUST(plx_context_add(scene.context, plx_notify(), PLX_NOTIFY, NULL, NULL) == PLX_OK);
+    scene.rounds = 10000;
+    crew_start(&crew, 1, keep_stopping, &scene);
+    for (unsigned i = 0; i < scene.rounds; i++) {
+        atomic_fetch_add(&scene.asked, 1);
+        MUST(plx_context_run(scene.context) == PLX_OK);
+    }
+    crew_join(&crew);
+    plx_context_destroy(scene.context);
+}
+
+/* --- Stories: four loops --- */
+
+enum { HOPS = 20000 };
+
+struct table {
+    plx_context *seats[THREADS];
+    plx_backend backend;
+    atomic_uint taken;
+    atomic_uint hops;
+};
+
+static void leave_table(plx_context *context, void *data)
+{
+    (void)data;
+    plx_context_stop(context);
+}
+
+static void hand_on(plx_context *context, void *data)
+{
+    struct table *table = data;
+    unsigned hop = atomic_fetch_add(&table->hops, 1);
+
+    for (int i = 0; i < THREADS; i++) {
+        if (hop == HOPS)
+            MUST(plx_context_post(table->seats[i], leave_table, NULL) == PLX_OK);
+        else if (hop < HOPS && table->seats[i] == context)
+            MUST(plx_context_post(table->seats[(i + 1 + (int)hop % 3) % THREADS], hand_on, table) ==
+                 PLX_OK);
+    }
+}
+
+static void *sit_down(void *argument)
+{
+    struct table *table = argument;
+
+    MUST(plx_context_run(table->seats[atomic_fetch_add(&table->taken, 1)]) == PLX_OK);
+    return NULL;
+}
+
+/* Several things are on their way from loop to loop, and back to where they came from. */
+static void loops_hand_to_each_other(plx_backend backend)
+{
+    struct table table = {.backend = backend};
+    struct crew crew;
+
+    for (int i = 0; i < THREADS; i++) {
+        struct scene scene;
+
+        scene_open(&scene, backend);
+        table.seats[i] = scene.context;
+        MUST(plx_context_add(scene.context, plx_notify(), PLX_NOTIFY, NULL, NULL) == PLX_OK);
+    }
+    for (int i = 0; i < THREADS - 1; i++)
+        MUST(plx_context_post(table.seats[i], hand_on, &table) == PLX_OK);
+    crew_start(&crew, THREADS, sit_down, &table);
+    crew_join(&crew);
+    MUST(atomic_load(&table.hops) > HOPS);
+    for (int i = 0; i < THREADS; i++)
+        plx_context_destroy(table.seats[i]);
+}
+
 /* --- All of it --- */
 
 typedef void story(plx_backend backend);
@@ -881,6 +1215,11 @@ static const struct {
     {a_context_goes_from_hand_to_hand, "a context goes from hand to hand", false},
     {no_wake_of_a_signal_handler_is_lost, "no wake of a signal handler is lost", false},
     {wakes_survive_a_fresh_queue, "wakes survive a fresh queue", false},
+    {all_of_it_at_once, "notify, post, wake and stop at once", false},
+    {all_of_it_between_waits, "notify and post between waits", false},
+    {one_stop_ends_one_run, "one stop ends one run", false},
+    {loops_hand_to_each_other, "loops hand to each other", false},
+    {an_outer_loop_sees_all_of_it, "an outer loop sees notifies and tasks", true},
     {an_outer_loop_sees_every_wake, "an outer loop sees every wake", true},
     {a_late_wake_shows_once, "a late wake shows once", true},
     {an_outer_loop_sees_wakes_between_descriptors, "an outer loop sees wakes between descriptors",
