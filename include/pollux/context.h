@@ -3,9 +3,10 @@
  * context.h: a set of watchers, and the wait.
  *
  * Threads. One thread at a time uses a context and its watchers ("owner" below); handing over is
- * the caller's synchronisation. The one exception is plx_context_wake(), which any thread and any
- * signal handler may call while the context exists. A second thread that enters
- * plx_context_wait() while the first is inside gets PLX_ERR_BUSY; any other overlap is undefined.
+ * the caller's synchronisation. Exceptions: any thread may call plx_context_wake(),
+ * plx_context_stop(), plx_context_post() and plx_watcher_notify() while the context exists, and any
+ * signal handler the first and the last of them. A second thread that enters plx_context_wait()
+ * while the first is inside gets PLX_ERR_BUSY; any other overlap is undefined.
  *
  * Fork. In a forked child every function below that returns a code returns PLX_ERR_FORKED until
  * plx_context_after_fork() was called; plx_context_destroy() is always allowed. The check costs no

@@ -44,7 +44,8 @@ PLX_API int plx_context_on(plx_context *context, plx_handle handle, uint32_t eve
  * Takes turns until plx_context_stop(), or until no armed watcher is left that is not in the
  * background, and no task. Not armed are fired one-shots, timers that fired and have no period,
  * stopped timers, reported processes, and everything else that is silent until modify.
- * PLX_OK then.
+ * PLX_OK then. That other threads mean to post does not keep it going: a loop that lives on posts
+ * keeps a notify watcher, or takes turns itself.
  *
  * Errors: those of plx_context_wait(); PLX_ERR_BUSY in a callback or task of this context. Nothing
  * is lost: it may be called again.
