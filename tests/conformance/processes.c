@@ -3,14 +3,16 @@
  * processes.c: the end of a process is reported once for each watcher, whoever its parent is and
  * whenever it came; and it stays to be collected (S19).
  *
- * The children here wait for a word and then end as they were told to. A case that goes on once a
- * child has ended, and not before, waits for that with waitid(), which leaves it uncollected.
+ * The children here sleep until there is a word for them, or nobody left to say it, and then end as
+ * they were told to. A case that goes on only once a child has ended waits for that with waitid(),
+ * which leaves it uncollected.
  */
 #include "cases.h"
 
 #if SUPPORT_HAS_FORK
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,8 +30,11 @@ struct child {
 static void live_until_told(void *argument)
 {
     const struct child *child = argument;
+    struct pollfd word = {child->word.here, POLLIN, 0};
 
-    until_readable(child->word.here);
+    close(child->word.there);
+    while (poll(&word, 1, -1) < 0)
+        continue;
     _exit(child->code);
 }
 
