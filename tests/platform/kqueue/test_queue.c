@@ -295,21 +295,38 @@ static void handle(int number, int queue)
     sigaction(number, &action, NULL);
 }
 
-/* Signals `target` until the handler ran there as often as it is told. */
+/* Signals `target` until it is told that it was enough: a signal may come before a sleep begins. */
 struct caller {
     pthread_t target;
-    int times;
+    pthread_t thread;
+    atomic_bool is_enough;
 };
 
 static void *call_up(void *argument)
 {
-    const struct caller *caller = argument;
+    struct caller *caller = argument;
     const struct timespec pause = {0, 200000};
-    while (atomic_load(&handled) < caller->times) {
+    while (!atomic_load(&caller->is_enough)) {
         pthread_kill(caller->target, SIGUSR1);
         nanosleep(&pause, NULL);
     }
     return NULL;
+}
+
+static bool start_calls(struct caller *caller, int queue)
+{
+    handle(SIGUSR1, queue);
+    caller->target = pthread_self();
+    atomic_init(&caller->is_enough, false);
+    return pthread_create(&caller->thread, NULL, call_up, caller) == 0;
+}
+
+static void end_calls(struct caller *caller)
+{
+    atomic_store(&caller->is_enough, true);
+    pthread_join(caller->thread, NULL);
+    signal(SIGUSR1, SIG_DFL);
+    handled_queue = -1;
 }
 
 /* kevent(2), EINTR, with SA_RESTART as well; the changes of that call are applied. */
@@ -318,17 +335,12 @@ static bool signal_ends_a_sleep_and_changes_stay(void)
     int kq = new_queue();
     struct pair pipe = new_pipe();
     struct kevent event;
-    struct caller caller = {pthread_self(), 1};
-    pthread_t thread;
-    handle(SIGUSR1, -1);
+    struct caller caller;
     EV_SET(&event, pipe.here, EVFILT_READ, EV_ADD, 0, 0, NULL);
-    CHECK(pthread_create(&thread, NULL, call_up, &caller) == 0);
-    errno = 0;
-    /* It may have come before the sleep began; then the next one has to end it. */
+    CHECK(start_calls(&caller, -1));
     int result = kevent(kq, &event, 1, &event, 1, NULL);
     int cause = errno;
-    pthread_join(thread, NULL);
-    signal(SIGUSR1, SIG_DFL);
+    end_calls(&caller);
     CHECK(result == -1 && cause == EINTR);
     CHECK(change(kq, pipe.here, EVFILT_READ, EV_DELETE) == 0);
     return true;
@@ -340,18 +352,14 @@ static bool events_are_not_lost_to_a_signal(void)
     int kq = new_queue();
     struct pair pipe = new_pipe();
     struct kevent event;
-    struct caller caller = {pthread_self(), 20};
-    pthread_t thread;
-    handle(SIGUSR1, -1);
+    struct caller caller;
+    bool holds = true;
     put(pipe.there, "x");
     change(kq, pipe.here, EVFILT_READ, EV_ADD);
-    CHECK(pthread_create(&thread, NULL, call_up, &caller) == 0);
-    bool holds = true;
-    while (holds && atomic_load(&handled) < caller.times)
+    CHECK(start_calls(&caller, -1));
+    while (holds && atomic_load(&handled) < 20)
         holds = kevent(kq, NULL, 0, &event, 1, NULL) == 1;
-    atomic_store(&handled, caller.times);
-    pthread_join(thread, NULL);
-    signal(SIGUSR1, SIG_DFL);
+    end_calls(&caller);
     CHECK(holds);
     return true;
 }
@@ -361,19 +369,15 @@ static bool handlers_may_trigger(void)
 {
     int kq = new_queue();
     struct kevent event;
-    struct caller caller = {pthread_self(), 100};
-    pthread_t thread;
+    struct caller caller;
     change(kq, 1, EVFILT_USER, EV_ADD | EV_CLEAR);
-    handle(SIGUSR1, kq);
-    CHECK(pthread_create(&thread, NULL, call_up, &caller) == 0);
-    while (atomic_load(&handled) < caller.times) {
+    CHECK(start_calls(&caller, kq));
+    while (atomic_load(&handled) < 100) {
         change(kq, 2, EVFILT_USER, EV_ADD);
         ask(kq, &event, 1);
         change(kq, 2, EVFILT_USER, EV_DELETE);
     }
-    pthread_join(thread, NULL);
-    signal(SIGUSR1, SIG_DFL);
-    handled_queue = -1;
+    end_calls(&caller);
     change_with(kq, 1, EVFILT_USER, 0, NOTE_TRIGGER, 0, NULL);
     CHECK(ask(kq, &event, 1) == 1);
     return true;

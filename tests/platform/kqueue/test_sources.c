@@ -200,9 +200,10 @@ static bool end_by_a_signal_is_a_wait_status(void)
         for (;;)
             pause();
     }
-    CHECK(change_with(kq, child, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0, NULL) == 0);
-    CHECK(ask(kq, &event, 1) == 0);
-    kill(child, SIGKILL);
+    int cause = change_with(kq, child, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0, NULL);
+    int before = ask(kq, &event, 1);
+    kill(child, SIGKILL); /* before all checks: nobody else would end it */
+    CHECK(cause == 0 && before == 0);
     CHECK(await(kq, &event, 1) == 1);
     CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && event.data == status);
     return true;
