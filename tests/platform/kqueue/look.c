@@ -21,7 +21,6 @@
 #include <linux/magic.h>
 #include <linux/sockios.h>
 
-/* POLLRDHUP and POLLHUP; see ended_reading() and ended_writing(). */
 static short poll_now(int fd)
 {
     struct pollfd look = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
@@ -94,8 +93,6 @@ static bool look_at_socket_reading(struct note *note, int fd, short found)
         note->event.fflags = pending_error(fd, found);
         return is_end(note);
     }
-    if (found & POLLHUP)
-        return false; /* never connected: HUP with no end in it */
     return found & POLLERR || is_enough(note, found, POLLIN);
 }
 
@@ -126,7 +123,7 @@ static bool look_at_socket_writing(struct note *note, int fd, short found)
         return is_end(note);
     }
     if (found & POLLHUP)
-        return false;
+        return false; /* never connected: HUP with no end in it */
     return found & POLLERR || is_enough(note, found, POLLOUT);
 }
 

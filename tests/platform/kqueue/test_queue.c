@@ -82,6 +82,16 @@ static bool close_is_noticed_late(void)
     return true;
 }
 
+static bool late_notice_is_in_time_for_a_change(void)
+{
+    int kq = new_queue();
+    struct pair old = new_pipe(), fresh = new_pipe();
+    change(kq, old.here, EVFILT_READ, EV_ADD);
+    CHECK(syscall(SYS_dup2, fresh.here, old.here) == old.here);
+    CHECK(change(kq, old.here, EVFILT_READ, EV_DELETE) == ENOENT);
+    return true;
+}
+
 static bool reused_number_has_no_notes(void)
 {
     int kq = new_queue();
@@ -583,6 +593,7 @@ const struct fact facts_of_queues[] = {
     FACT(duplicates_have_notes_of_their_own),
     FACT(dup2_drops_the_notes),
     FACT(close_is_noticed_late),
+    FACT(late_notice_is_in_time_for_a_change),
     FACT(reused_number_has_no_notes),
     FACT(what_is_no_queue_is_refused),
     FACT(closed_queue_leaves_nothing_open),
