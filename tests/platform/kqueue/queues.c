@@ -30,7 +30,6 @@ const struct kqueue_traits kqueue_shim_netbsd = {
     .returns_add = true,
     .has_user = true,
     .has_dispatch = true,
-    .new_user_triggers = true,
     .refuses_zero_timer = true,
     .has_duplex_pipes = true,
     .dead_pipe_error = EBADF,

@@ -53,10 +53,9 @@ struct kqueue_traits {
     bool new_user_triggers;  /* NOTE_TRIGGER counts in the change that makes the note: macOS */
     bool skips_filter_zero;  /* a change with filter 0 is passed over, else EINVAL: FreeBSD */
     bool refuses_zero_timer; /* EINVAL, else it is 1: NetBSD */
-    bool has_duplex_pipes;   /* pipe() makes two-way pipes in truth: all; a reading end is ready to
-                                be written, though write() says EBADF on most */
-    int dead_pipe_error;     /* EVFILT_WRITE where the reader is gone: EPIPE, NetBSD EBADF */
-    int not_a_queue_error;   /* kevent() of another kind of descriptor: EINVAL, NetBSD EBADF */
+    bool has_duplex_pipes; /* each end of pipe() can be written, in the eyes of the filters: all */
+    int dead_pipe_error;   /* EVFILT_WRITE where the reader is gone: EPIPE, NetBSD EBADF */
+    int not_a_queue_error; /* kevent() of another kind of descriptor: EINVAL, NetBSD EBADF */
 };
 
 extern const struct kqueue_traits kqueue_shim_freebsd;
