@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_ends.c: how the end of a pipe or a connection looks. Kernels as in PLATFORMS: seen on
+/* test_ends.c: how the end of a pipe or a connection looks. Seen on
    FreeBSD 13 and NetBSD 7.99, or filt_soread(), filt_sowrite(), filt_piperead(), filt_pipewrite().
  */
 #include <errno.h>
