@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replaced.c: close(), dup2() and dup3(), by which a number stops to name what it named. The linker
+ * puts these in their place (--wrap); they are weak, so that a program may replace close() itself
+ * and call kqueue_shim_closing().
+ */
+#include "kqueue_shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+int __real_close(int fd);
+int __real_dup2(int from, int to);
+int __real_dup3(int from, int to, int flags);
+int __wrap_close(int fd) __attribute__((weak));
+int __wrap_dup2(int from, int to) __attribute__((weak));
+int __wrap_dup3(int from, int to, int flags) __attribute__((weak));
+
+int __wrap_close(int fd)
+{
+    kqueue_shim_closing(fd);
+    return __real_close(fd);
+}
+
+/* What fails, and what is the same already, closes nothing. */
+static void before_dup(int from, int to)
+{
+    int cause = errno;
+    if (from != to && fcntl(from, F_GETFD) >= 0)
+        kqueue_shim_closing(to);
+    errno = cause;
+}
+
+int __wrap_dup2(int from, int to)
+{
+    before_dup(from, to);
+    return __real_dup2(from, to);
+}
+
+int __wrap_dup3(int from, int to, int flags)
+{
+    before_dup(from, to);
+    return __real_dup3(from, to, flags);
+}
