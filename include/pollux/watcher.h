@@ -81,7 +81,8 @@ PLX_API plx_context *plx_watcher_context(const plx_watcher *watcher);
  * for every message of a connection with an idle timeout. It never fires before `after` has passed
  * since this call, and counts from the next wait, which reads the clock anyway. PLX_FOREVER stops
  * the timer. A periodic one goes on from the new deadline; one that was muted, as a fired
- * PLX_ONESHOT is, is armed again.
+ * PLX_ONESHOT is, is armed again. A report of it in the batch in hand is taken back, also by
+ * plx_watcher_modify(): plx_watcher_triggered() is then 0.
  *
  * Errors: PLX_ERR_INACTIVE, PLX_ERR_INVALID (no timer; another negative duration),
  * PLX_ERR_FORKED. On error nothing has changed.

@@ -85,6 +85,7 @@ static int start(struct plx_context *context, struct plx_watcher **watcher,
 
 static int change(struct plx_context *context, struct plx_watcher *watcher)
 {
+    watcher->triggered = 0;
     begin(context, watcher, to_timer(watcher)->after);
     return PLX_OK;
 }
@@ -168,6 +169,7 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
         return PLX_ERR_INVALID;
     struct plx_context *context = plx__watcher_owner(watcher);
     struct timer *timer = to_timer(watcher);
+    watcher->triggered = 0; /* it may be further on in the batch in hand, and is not due any more */
     int64_t deadline = plx__deadline(context->base, after);
     bool is_running = watcher->target.place != 0; /* and so not muted */
     if (!is_running || after < 0 || deadline < timer->deadline || is_nested(context))

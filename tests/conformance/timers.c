@@ -517,11 +517,40 @@ void timer_again_on_the_batch_in_hand(struct scene *scene)
     started = now();
     CHECK_OK(plx_watcher_again(first, HOUR)); /* though it is due again */
     CHECK_OK(plx_watcher_again(second, PLX_MS(2)));
-    CHECK_EVENTS(plx_watcher_triggered(first), PLX_TIMER);
-    CHECK_EVENTS(plx_watcher_triggered(second), PLX_TIMER);
+    CHECK_EVENTS(plx_watcher_triggered(first), 0);
+    CHECK_EVENTS(plx_watcher_triggered(second), 0);
     EXPECT_REPORT(scene, second, PLX_TIMER);
     CHECK(now() - started >= PLX_MS(2));
     EXPECT_QUIET(scene);
+}
+
+void timer_modify_on_the_batch_in_hand(struct scene *scene)
+{
+    plx_watcher *timer = start_timer(scene, 0, HOUR);
+
+    EXPECT_REPORT(scene, timer, PLX_TIMER);
+    CHECK_OK(plx_watcher_modify(timer, PLX_TIMER | PLX_ONESHOT));
+    CHECK_EVENTS(plx_watcher_triggered(timer), 0);
+    EXPECT_REPORT(scene, timer, PLX_TIMER);
+}
+
+static void put_off_other(plx_watcher *watcher, uint32_t triggered, void *data)
+{
+    plx_watcher **pair = data;
+    (void)triggered;
+    CHECK_OK(plx_watcher_again(pair[watcher == pair[0]], HOUR));
+}
+
+/* Both are due; whoever is called first puts the other one off. */
+void timer_put_off_is_not_called(struct scene *scene)
+{
+    plx_watcher *pair[2];
+
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(plx_context_on(scene->context, plx_timer(0, 0), PLX_TIMER, put_off_other, pair,
+                                &pair[i]));
+    CHECK_EQUAL(plx_context_turn(scene->context, 0), 1);
+    CHECK_EQUAL(plx_context_turn(scene->context, 0), 0);
 }
 
 void timer_again_is_for_timers_that_are_there(struct scene *scene)
