@@ -194,12 +194,13 @@ static void every_second_with_callback(struct desk *desk)
 #define MANY_TIMERS 1000000
 
 /*
- * The first slab and the first tables weigh more than the few timers in them, and realloc() leaves
- * small blocks behind; with a hundred thousand nothing of that is left to excuse.
+ * The first slab and the first tables weigh more than the few timers in them, realloc() leaves
+ * small blocks behind, and beyond a thousand there is a second table while the first keeps its
+ * size. With a hundred thousand nothing of that is left to excuse.
  */
 static void weigh_timers(struct desk *desk, size_t each, plx_callback *callback)
 {
-    const struct bound small = {8192, each}, large = {0, each};
+    const struct bound small = {20480, each}, large = {0, each};
     double heaviest = 0;
     size_t base = malloced();
     for (size_t number = 1; number <= MANY_TIMERS; number++) {
