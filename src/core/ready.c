@@ -407,8 +407,8 @@ static int collect_many(struct plx_context *context, struct batch *batch, plx_du
     }
     int code = fill_from_kernel(context, batch, timeout);
     /* Timers that came due in a sleep are the first of the next wait: not worth another look at the
-       clock in this one. */
-    if (code >= 0 && context->now != 0)
+       clock in this one. Without a sleep they may not even have been looked at yet. */
+    if (code >= 0 && timeout == 0)
         take_timers(context, batch, batch->capacity);
     if (code >= 0 && others > 0)
         collect_own(context, batch, batch->capacity, batch->capacity, PLX__SOURCE_TIMERS);

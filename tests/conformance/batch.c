@@ -197,6 +197,18 @@ void batch_kinds_share_a_capacity_of_two(struct scene *scene)
         CHECK(counters[i] >= 2);
 }
 
+/* A look does not ask for the time before it has to; it has to for the timer. */
+void batch_timers_take_the_place_that_is_left(struct scene *scene)
+{
+    struct source source = {stream_pair(scene).here};
+    int buffered = 0;
+
+    watch_buffered(scene, &source, &buffered);
+    CHECK_OK(plx_context_add(scene->context, plx_timer(0, 1), PLX_TIMER, NULL, NULL));
+    for (int i = 0; i < 6; i++)
+        CHECK_EQUAL(plx_context_wait(scene->context, scene->ready, 2, 0), 2);
+}
+
 void batch_files_leave_a_slot_to_the_kernel(struct scene *scene)
 {
     int files[SOME] = {0}, socket = 0;
