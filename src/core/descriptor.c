@@ -152,13 +152,9 @@ int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watc
     return PLX_OK;
 }
 
-void plx__descriptor_evict(struct plx_context *context, plx_socket fd)
+bool plx__descriptor_is_entered(const struct plx_context *context, plx_socket fd)
 {
-    struct plx_watcher *stale = find(context, fd);
-    if (!stale)
-        return;
-    plx__descriptor_leave(context, stale);
-    plx__watcher_retire(context, stale);
+    return find(context, fd) != NULL;
 }
 
 void plx__descriptor_leave(struct plx_context *context, struct plx_watcher *watcher)

@@ -17,8 +17,8 @@ extern const struct plx__kind_ops plx__kind_wide;
  */
 int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watcher);
 
-/* Retires whoever is registered under a number that is another file's now. */
-void plx__descriptor_evict(struct plx_context *context, plx_socket fd);
+/* Is somebody registered under that number? */
+bool plx__descriptor_is_entered(const struct plx_context *context, plx_socket fd);
 
 /* Takes it out of the kernel and of the map. */
 void plx__descriptor_leave(struct plx_context *context, struct plx_watcher *watcher);
