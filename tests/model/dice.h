@@ -25,6 +25,15 @@ static inline uint32_t dice_roll(struct dice *dice, uint32_t sides)
     return (uint32_t)((dice_next(dice) >> 32) * sides >> 32);
 }
 
+/* Dice for each operation: what depends on the clock in one leaves the others as they are. */
+static inline struct dice dice_of(uint64_t seed, uint64_t number)
+{
+    struct dice dice = {seed};
+    dice.state = dice_next(&dice) + number;
+    dice.state = dice_next(&dice);
+    return dice;
+}
+
 static inline bool dice_one_in(struct dice *dice, uint32_t sides)
 {
     return dice_roll(dice, sides) == 0;

@@ -16,6 +16,7 @@ enum victim {
     MEMORY,
     QUEUE,    /* the making of a kernel queue */
     COUNTER,  /* the making of an eventfd */
+    PROCESS,  /* the making of a descriptor of a process */
     ADDITION, /* to a kernel queue */
     CHANGE,   /* of what a kernel queue holds */
     WAITING,  /* interrupted, or no memory where the call needs some */
@@ -35,6 +36,8 @@ static struct {
     unsigned left; /* then so many are refused */
     struct faults seen;
     size_t bytes;
+    void (*intruder)(void *);
+    void *intruders;
 } state;
 
 static struct plx__epoll_calls real_epoll;
@@ -80,8 +83,23 @@ static int refuse(void)
 
 static void count_wait(void)
 {
+    void (*intruder)(void *) = state.intruder;
+    state.intruder = NULL;
+    if (intruder)
+        intruder(state.intruders);
     if (++state.seen.waits > MOST_WAITS)
         journal_fail("one wait asked the kernel more than %d times", MOST_WAITS);
+}
+
+void faults_intrude(void (*deed)(void *), void *object)
+{
+    state.intruder = deed;
+    state.intruders = object;
+}
+
+bool faults_refuse_descriptor(void)
+{
+    return is_refused(PROCESS) && refuse() < 0;
 }
 
 /* --- epoll --- */
@@ -244,6 +262,7 @@ static int choose_cause(struct dice *dice, enum victim victim)
     switch (victim) {
     case QUEUE:
     case COUNTER:
+    case PROCESS:
         return of_making[dice_roll(dice, 3)];
     case ADDITION:
         return dice_one_in(dice, 2) ? ENOMEM : ENOSPC;
@@ -263,7 +282,7 @@ static int choose_cause(struct dice *dice, enum victim victim)
 /* Once it was refused, the library never tries epoll_pwait2() again: leave it alone for long. */
 static enum victim choose_victim(struct dice *dice)
 {
-    static const enum victim usual[] = {MEMORY, QUEUE, COUNTER, ADDITION, CHANGE, WAITING};
+    static const enum victim usual[] = {MEMORY, QUEUE, COUNTER, PROCESS, ADDITION, CHANGE, WAITING};
     if (dice_one_in(dice, 200))
         return EXACTNESS;
     return usual[dice_roll(dice, sizeof usual / sizeof usual[0])];
@@ -284,5 +303,6 @@ void faults_begin(struct dice *dice, unsigned one_in)
 struct faults faults_end(void)
 {
     state.victim = NOTHING;
+    state.intruder = NULL;
     return state.seen;
 }

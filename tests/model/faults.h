@@ -33,6 +33,12 @@ void faults_install(void);
 void faults_begin(struct dice *dice, unsigned one_in);
 struct faults faults_end(void);
 
+/* Is the descriptor of a process to be refused? Then errno says why. */
+bool faults_refuse_descriptor(void);
+
+/* Somebody does something just before the kernel is asked for the next time, until the end. */
+void faults_intrude(void (*deed)(void *), void *object);
+
 /* The memory of contexts, and how much of it is in use. */
 extern const plx_allocator faults_allocator;
 size_t faults_bytes(void);

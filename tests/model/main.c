@@ -99,6 +99,8 @@ static void test(int number, plx_backend backend, const struct options *options)
                   "watcher, %lu rebuilt queues, %lu contexts\n",
                   name, totals->adds, totals->waits, totals->reports, totals->faults,
                   totals->losses, totals->rebuilds, totals->contexts);
+    journal_print("# %s: %lu reports without a descriptor, %lu callbacks, %lu tasks, %lu forks\n",
+                  name, totals->of_sources, totals->callbacks, totals->tasks, totals->forks);
     journal_print("ok %d - %s, seed %llu\n", number, name, (unsigned long long)options->seed);
 }
 
@@ -116,6 +118,8 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN); /* pipes whose reader went are part of the schedule */
     faults_install();
+    processes_install();
+    notifies_install();
     journal_print("# seed %llu, %llu operations\n", (unsigned long long)options.seed,
                   (unsigned long long)options.operations);
     for (int i = 0; i < count; i++)

@@ -271,13 +271,29 @@ static void leave_ghost(struct model *model, const struct registration *registra
         model->ghosts[model->ghost_count++] = ghost;
 }
 
+static void retire(struct model *model, struct registration removed)
+{
+    if (model->retired_count == MODEL_RETIRED)
+        journal_fail("the model has no room for another removed watcher");
+    model->retired[model->retired_count++] = removed;
+}
+
+void model_retire(struct model *model, plx_watcher *watcher, void *data)
+{
+    retire(model, (struct registration){.watcher = watcher, .data = data});
+}
+
+void model_mute(struct registration *registration)
+{
+    registration->is_armed = false;
+    registration->is_muffled = true; /* until the kernel has heard of it */
+}
+
 void model_remove(struct model *model, struct registration *registration)
 {
     if (registration->is_lost)
         leave_ghost(model, registration);
-    if (model->retired_count == MODEL_RETIRED)
-        journal_fail("the model has no room for another removed watcher");
-    model->retired[model->retired_count++] = *registration;
+    retire(model, *registration);
     *registration = model->registrations[--model->count];
 }
 

@@ -36,6 +36,7 @@ struct registration {
     uint32_t triggered; /* its last report */
     unsigned missed;    /* waits that were too small for it since it became ready */
     bool is_armed;      /* not muted */
+    bool is_called;     /* it has a callback */
     bool is_muffled;    /* muted, but the kernel can only be told to say ERROR and HUP once more */
     bool is_due;        /* its object is to be asked for buffered bytes */
 
@@ -113,6 +114,12 @@ struct registration *model_add(struct model *model, int number, struct object *o
                                uint32_t events, void *data);
 void model_modify(struct registration *registration, uint32_t events);
 void model_remove(struct model *model, struct registration *registration);
+
+/* Something else than a descriptor was watched: its watcher can be asked until the next wait. */
+void model_retire(struct model *model, plx_watcher *watcher, void *data);
+
+/* It was ready, and nobody was there to be called. */
+void model_mute(struct registration *registration);
 
 /* A number is about to be closed without the context. */
 void model_lose(struct model *model, int number);

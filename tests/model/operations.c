@@ -9,9 +9,6 @@
 #include "faults.h"
 #include "journal.h"
 
-/* One call in so many meets a system that may refuse something. */
-#define FAULTY 2
-
 /* --- Choosing --- */
 
 static struct registration *any_registration(struct run *run)
@@ -63,16 +60,6 @@ static plx_watcher *fetch_watcher(struct run *run, plx_watcher *watcher, int num
     return watcher;
 }
 
-static int call_add(struct run *run, plx_handle handle, uint32_t events, void *data,
-                    plx_watcher **watcher)
-{
-    faults_begin(&run->dice, FAULTY);
-    int code = plx_context_add(run->context, handle, events, data, watcher);
-    if (code < 0 && watcher && *watcher)
-        journal_fail("add failed and wrote its result");
-    return code;
-}
-
 static void add(struct run *run)
 {
     int number = choose_number(run);
@@ -89,7 +76,8 @@ static void add(struct run *run)
     plx_watcher *watcher = NULL;
     bool is_asked_back = !dice_one_in(&run->dice, 8);
     plx_handle handle = object ? plx_custom(object->ops, object) : plx_fd(number);
-    int code = call_add(run, handle, events, data, is_asked_back ? &watcher : NULL);
+    bool is_called = !dice_one_in(&run->dice, 3);
+    int code = run_call_add(run, handle, events, is_called, data, is_asked_back ? &watcher : NULL);
     run_expect(run, "add", code, model_add_code(&run->model, number, object, events, code));
     if (code < 0) {
         if (object)
@@ -99,6 +87,7 @@ static void add(struct run *run)
     }
     run->totals.adds++;
     struct registration *registration = model_add(&run->model, number, object, events, data);
+    registration->is_called = is_called;
     registration->watcher = fetch_watcher(run, watcher, number);
     run_compare(run, registration);
 }
@@ -110,7 +99,7 @@ static void modify(struct run *run)
         return;
     uint32_t events = dice_one_in(&run->dice, 4) ? registration->events : choose_events(run);
     journal_note("modify %d, %#x", registration->number, events);
-    faults_begin(&run->dice, FAULTY);
+    faults_begin(&run->dice, RUN_FAULTY);
     int code = plx_watcher_modify(registration->watcher, events);
     run_expect(run, "modify", code, model_events_code(&run->model, events));
     if (code == PLX_OK)
@@ -253,6 +242,7 @@ static void nest(struct run *run)
         if (run->nested >= 0 && fd != run->nested)
             journal_fail("the nested descriptor went from %d to %d", run->nested, fd);
         run->nested = fd;
+        timers_settle(&run->sources, now());
         run_compare_nested(run);
     }
 }
@@ -388,13 +378,19 @@ static void happen(struct run *run)
 static const struct {
     unsigned odds;
     void (*play)(struct run *run);
+    bool is_shared; /* it concerns files that a forked child shares with its parent */
 } operations[] = {
-    {24, wait_play}, {22, happen},   {12, add},         {10, modify},       {5, remove_watcher},
-    {8, open_file},  {3, duplicate}, {6, close_number}, {3, change_buffer}, {2, wake},
-    {2, set_data},   {2, refuse},    {1, nest},         {1, renew_context}, {2, bring_back},
+    {24, wait_play, false},     {22, happen, true},          {12, add, false},
+    {10, modify, false},        {5, remove_watcher, false},  {8, open_file, true},
+    {3, duplicate, true},       {6, close_number, true},     {3, change_buffer, false},
+    {2, wake, false},           {2, set_data, false},        {2, refuse, false},
+    {1, nest, false},           {1, renew_context, false},   {2, bring_back, true},
+    {5, operate_source, false}, {6, operate_timer, false},   {6, operate_notify, false},
+    {5, operate_signal, false}, {4, operate_process, false}, {8, loop_play, false},
+    {1, fork_play, true},
 };
 
-void operation_play(struct run *run)
+void operation_play(struct run *run, bool is_forked)
 {
     unsigned sum = 0;
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
@@ -403,5 +399,6 @@ void operation_play(struct run *run)
     size_t i = 0;
     while (choice >= operations[i].odds)
         choice -= operations[i++].odds;
-    operations[i].play(run);
+    if (!is_forked || !operations[i].is_shared)
+        operations[i].play(run);
 }

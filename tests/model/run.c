@@ -43,6 +43,30 @@ void run_expect(struct run *run, const char *call, int got, int want)
         journal_fail("%s left errno at %d instead of %d", call, cause, faults.cause);
 }
 
+int run_call_add(struct run *run, plx_handle handle, uint32_t events, bool is_called, void *data,
+                 plx_watcher **watcher)
+{
+    faults_begin(&run->dice, RUN_FAULTY);
+    int code = is_called
+                   ? plx_context_on(run->context, handle, events, loop_on_ready, data, watcher)
+                   : plx_context_add(run->context, handle, events, data, watcher);
+    if (code < 0 && watcher && *watcher)
+        journal_fail("add failed and wrote its result");
+    return code;
+}
+
+void run_forget_evicted(struct run *run)
+{
+    for (int i = 0; i < run->model.count; i++) {
+        struct registration *registration = &run->model.registrations[i];
+        if (plx_watcher_is_active(registration->watcher) ||
+            world_file(&run->world, registration->number))
+            continue;
+        model_remove(&run->model, registration);
+        i--;
+    }
+}
+
 /* --- The context from create to destroy --- */
 
 static void check_descriptors(const struct run *run, int of_context)
@@ -59,6 +83,7 @@ static int create(struct run *run)
     plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
     options.backend = run->backend;
     options.allocator = &faults_allocator;
+    options.task_dropped = loop_on_dropped;
     options.capacity_hint = hints[dice_roll(&run->dice, 4)];
     journal_note("create, hint %zu", options.capacity_hint);
     faults_begin(&run->dice, 2);
@@ -77,6 +102,9 @@ void run_create(struct run *run)
     model_open(&run->model, &run->world, run->backend);
     run->nested = -1;
     run->is_unflushed = run->owes_rebuild = false;
+    run->sources = (struct sources){.alarm = NEVER};
+    run->tasks = (struct tasks){0};
+    processes_choose(run);
     run->totals.contexts++;
     if (plx_context_backend(run->context) != run->backend)
         journal_fail("the context has another backend");
@@ -94,6 +122,14 @@ void run_destroy(struct run *run)
     journal_note("destroy");
     plx_context_destroy(run->context);
     run->context = NULL;
+    if (run->tasks.done != run->tasks.posted)
+        journal_fail("of %lu tasks %lu ran or were dropped", run->tasks.posted, run->tasks.done);
+    for (int i = 0; i < run->sources.count; i++) {
+        if (run->sources.list[i].kind == PLX_HANDLE_SIGNAL)
+            signal_leave(run->sources.list[i].signo);
+    }
+    run->sources.count = 0;
+    signals_check();
     for (int i = 0; i < run->model.count; i++)
         release(run->model.registrations[i].object);
     for (int i = 0; i < run->model.retired_count; i++)
@@ -158,6 +194,8 @@ void run_compare_all(struct run *run)
 {
     for (int i = 0; i < run->model.count; i++)
         run_compare(run, &run->model.registrations[i]);
+    for (int i = 0; i < run->sources.count; i++)
+        source_compare(run, &run->sources.list[i]);
     for (int i = 0; i < run->model.retired_count; i++)
         run_compare_removed(&run->model.retired[i]);
     for (int number = 0; number < 64; number++) {
@@ -166,19 +204,37 @@ void run_compare_all(struct run *run)
     }
 }
 
+/* An alarm goes off a moment after its time. */
+#define ALARM_MILLISECONDS 10000
+
 void run_compare_nested(struct run *run)
 {
     if (run->nested < 0)
         return;
     world_check_still(&run->world);
     struct pollfd entry = {.fd = run->nested, .events = POLLIN};
-    bool is_shown = poll(&entry, 1, 0) > 0;
-    bool is_certain = run->model.is_woken || model_ready(&run->model, CERTAIN) > 0;
+    struct span span = {.start = now()};
+    span.end = span.start;
+    bool is_certain = run->model.is_woken || run->tasks.is_news ||
+                      model_ready(&run->model, CERTAIN) > 0 ||
+                      sources_ready(&run->sources, CERTAIN, span) > 0;
+    bool is_shown = poll(&entry, 1, is_certain ? ALARM_MILLISECONDS : 0) > 0;
+    span.end = now();
     if (is_certain && !is_shown)
         journal_fail("a wait would return, and the nested descriptor does not show it");
     if (is_shown && !is_certain && !run->is_unflushed && model_ready(&run->model, POSSIBLE) == 0 &&
-        !model_may_show_nothing(&run->model))
+        sources_ready(&run->sources, POSSIBLE, span) == 0 && run->tasks.posted == run->tasks.done &&
+        !run->tasks.may_be_woken && !model_may_show_nothing(&run->model) &&
+        !sources_may_show_nothing(&run->sources, span.end))
         journal_fail("the nested descriptor shows something, and a wait would not return");
+}
+
+void run_compare_count(struct run *run)
+{
+    int count = run->model.count + run->sources.count;
+    if (plx_context_count(run->context) != (size_t)count)
+        journal_fail("the context counts %zu watchers, and there are %d",
+                     plx_context_count(run->context), count);
 }
 
 /* --- The schedule --- */
@@ -187,10 +243,9 @@ static void play(struct run *run, uint64_t number)
 {
     if (number % WATCH_EVERY == 0)
         journal_watch(WATCH_SECONDS);
-    operation_play(run);
-    if (plx_context_count(run->context) != (size_t)run->model.count)
-        journal_fail("the context counts %zu watchers, and there are %d",
-                     plx_context_count(run->context), run->model.count);
+    run->dice = dice_of(run->seed, number);
+    operation_play(run, false);
+    run_compare_count(run);
     if (number % COMPARE_EVERY == 0)
         run_compare_all(run);
     if (dice_one_in(&run->dice, 4))
@@ -201,15 +256,19 @@ void run_schedule(struct run *run, plx_backend backend, uint64_t seed, uint64_t 
 {
     int before = world_open_descriptors();
     memset(run, 0, sizeof *run);
-    run->dice.state = seed;
+    run->seed = seed;
+    run->dice = dice_of(seed, UINT64_MAX);
     run->backend = backend;
+    signals_open();
     world_open(&run->world);
     run->strangers = before + 1; /* the world's listener */
     run_create(run);
     for (uint64_t i = 0; i < operations; i++)
         play(run, i);
     run_destroy(run);
+    processes_close(run);
     world_close(&run->world);
+    signals_close();
     journal_watch(0);
     if (world_open_descriptors() != before)
         journal_fail("the schedule left descriptors behind");

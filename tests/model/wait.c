@@ -1,35 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* wait.c: one wait against its forecast. */
-#include "run.h"
+#include "wait.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "custom.h"
 #include "faults.h"
 #include "journal.h"
-
-struct wait {
-    plx_watcher *ready[RUN_CAPACITY + 1];
-    int capacity;
-    plx_duration timeout;
-    int certain;  /* how many had to be reported before it was known how many fit */
-    int possible; /* how many could be */
-    int count;
-    int cause; /* errno, if it failed */
-    plx_duration elapsed;
-    struct faults faults;
-    bool is_haunted;
-    bool is_cut_short; /* something is missing for a good reason, and comes with the next wait */
-    bool is_reported[MODEL_ROOM]; /* by place in the model */
-};
-
-static plx_duration now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return PLX_SECONDS(time.tv_sec) + PLX_NS(time.tv_nsec);
-}
 
 /* Mostly too small for all that is ready. */
 static int choose_capacity(struct dice *dice)
@@ -49,16 +26,58 @@ static plx_duration choose_timeout(struct dice *dice, bool is_certain, bool is_h
     return dice_one_in(dice, is_haunted && !is_certain ? 10 : 200) ? PLX_MS(2) : 0;
 }
 
-static void perform(struct run *run, struct wait *wait)
+/* --- What comes from outside while it goes on --- */
+
+struct intrusion {
+    struct run *run;
+    struct wait *wait;
+    bool has_posted;
+};
+
+/* Something arrives just before the kernel is asked: this wait may tell of it, or else the next. */
+static void intrude(void *argument)
 {
-    plx_watcher *untouched = (plx_watcher *)wait;
-    wait->ready[wait->capacity] = untouched;
+    struct intrusion *intrusion = argument;
+    struct run *run = intrusion->run;
+    struct source *notify = source_any(run, PLX_HANDLE_NOTIFY);
+    intrusion->wait->is_disturbed = true;
+    switch (dice_roll(&run->dice, 4)) {
+    case 0:
+        journal_result(" (a signal)");
+        signal_raise(run, true);
+        break;
+    case 1:
+        journal_result(" (a task)");
+        loop_post(run);
+        intrusion->wait->is_ended = intrusion->has_posted = true;
+        break;
+    case 2:
+        journal_result(" (a wake)");
+        plx_context_wake(run->context);
+        intrusion->wait->is_ended = run->model.is_woken = true;
+        break;
+    default:
+        if (notify) {
+            journal_result(" (a notify)");
+            notify_raise(run, notify, true);
+        }
+        break;
+    }
+}
+
+/* --- The call --- */
+
+void wait_begin(struct run *run, struct wait *wait)
+{
+    wait->ready[wait->capacity] = (plx_watcher *)wait; /* nobody is to touch that */
     objects_enter_wait(run->context);
-    faults_begin(&run->dice, 2);
-    plx_duration start = now();
-    wait->count = plx_context_wait(run->context, wait->ready, wait->capacity, wait->timeout);
+    wait->span.start = now();
+}
+
+void wait_end(struct run *run, struct wait *wait)
+{
     wait->cause = errno;
-    wait->elapsed = now() - start;
+    wait->span.end = now();
     wait->faults = run_end_faults(run);
     /* A further call failed: what came before it is delivered all the same. */
     wait->is_cut_short = wait->faults.has_fired && wait->faults.code != PLX_OK;
@@ -67,29 +86,44 @@ static void perform(struct run *run, struct wait *wait)
         run->totals.rebuilds++;
         model_rebuild(&run->model, !wait->is_cut_short);
     }
-    if (wait->ready[wait->capacity] != untouched)
+    if (wait->ready[wait->capacity] != (plx_watcher *)wait)
         journal_fail("the wait wrote behind the end of the array");
     run->owes_rebuild &= wait->faults.queues == 0;
     if (run->owes_rebuild && !wait->is_cut_short)
         journal_fail("the wait before reported too few for no reason");
-    if (wait->faults.allocations > 0)
+}
+
+static void perform(struct run *run, struct wait *wait)
+{
+    struct intrusion intrusion = {.run = run, .wait = wait};
+    faults_begin(&run->dice, RUN_FAULTY);
+    if (dice_one_in(&run->dice, 4))
+        faults_intrude(intrude, &intrusion);
+    wait_begin(run, wait);
+    wait->count = plx_context_wait(run->context, wait->ready, wait->capacity, wait->timeout);
+    wait_end(run, wait);
+    if (wait->faults.allocations > 0 && !intrusion.has_posted)
         journal_fail("the wait allocated memory");
+    for (int i = 0; i < wait->count; i++)
+        wait->events[i] = plx_watcher_triggered(wait->ready[i]);
+    wait->in_order = wait->count;
 }
 
 /* --- The reports --- */
 
-static void check_report(struct run *run, struct wait *wait, plx_watcher *watcher)
+static void check_report(struct run *run, struct wait *wait, plx_watcher *watcher, uint32_t events)
 {
     struct registration *registration = model_find_watcher(&run->model, watcher);
+    if (!registration && source_find(&run->sources, watcher))
+        return;
     if (!registration)
         journal_fail("the wait reported a watcher that was removed");
-    bool *is_reported = &wait->is_reported[registration - run->model.registrations];
-    if (*is_reported)
+    uint32_t *reported = &wait->reported[registration - run->model.registrations];
+    if (*reported)
         journal_fail("the wait reported descriptor %d twice", registration->number);
-    *is_reported = true;
+    *reported = events;
 
     struct forecast forecast = model_forecast(&run->model, registration);
-    uint32_t events = plx_watcher_triggered(watcher);
     journal_result(" %d:%#x", registration->number, events);
     if (forecast.certainty == SILENT)
         journal_fail("descriptor %d should be silent, and reported %#x", registration->number,
@@ -152,8 +186,8 @@ static void settle(struct run *run, const struct wait *wait)
 {
     for (int i = 0; i < run->model.count; i++) {
         struct registration *registration = &run->model.registrations[i];
-        if (wait->is_reported[i])
-            model_report(&run->model, registration, plx_watcher_triggered(registration->watcher));
+        if (wait->reported[i])
+            model_report(&run->model, registration, wait->reported[i]);
         else if (wait->count < wait->capacity && !wait->is_cut_short)
             model_pass_over(registration);
     }
@@ -169,7 +203,8 @@ static void check_questions(struct run *run, const struct wait *wait)
             continue;
         bool is_due = model_is_to_be_asked(registration);
         /* A plain file is ready to read anyway; what is lost may have gone mute (S20). */
-        bool is_exempt = registration->is_plain || registration->is_lost;
+        bool is_exempt = registration->is_plain || registration->is_lost ||
+                         !world_file(&run->world, registration->number);
         if (is_due && object->asked == 0 && wait->count >= 0 && !is_exempt)
             journal_fail("the object of descriptor %d was not asked", registration->number);
         if (!is_due && object->asked > 0)
@@ -202,7 +237,7 @@ static void check_retired(struct run *run)
  */
 static void check_sleep(const struct run *run, const struct wait *wait)
 {
-    unsigned most = 16 + (unsigned)run->model.count;
+    unsigned most = 16 + (unsigned)(run->model.count + run->sources.count);
     if (wait->count == 0 && wait->faults.waits > most)
         journal_fail("the wait spins: it asked the kernel %u times for nothing",
                      wait->faults.waits);
@@ -210,60 +245,99 @@ static void check_sleep(const struct run *run, const struct wait *wait)
 
 static void check_time(const struct run *run, const struct wait *wait)
 {
-    if (wait->count == 0 && !run->model.is_woken && wait->elapsed < wait->timeout)
-        journal_fail("the wait ended after %lld ns of %lld", (long long)wait->elapsed,
-                     (long long)wait->timeout);
-    if (wait->count == 0 && !run->model.is_woken && wait->timeout == PLX_FOREVER)
+    plx_duration elapsed = wait->span.end - wait->span.start;
+    if (wait->count > 0 || wait->is_ended)
+        return;
+    if (wait->timeout == PLX_FOREVER)
         journal_fail("the wait ended for no reason");
+    if (elapsed < wait->timeout)
+        journal_fail("the wait ended after %lld ns of %lld", (long long)elapsed,
+                     (long long)wait->timeout);
+    if (!wait->is_cut_short)
+        sources_check_sleep(run, wait->span.start + wait->timeout);
 }
 
 static void check_reports(struct run *run, struct wait *wait)
 {
     for (int i = 0; i < wait->count; i++)
-        check_report(run, wait, wait->ready[i]);
+        check_report(run, wait, wait->ready[i], wait->events[i]);
     for (int i = 0; i < run->model.count; i++) {
-        if (!wait->is_reported[i])
+        if (!wait->reported[i])
             check_missing(run, wait, i);
     }
+    sources_check(run, wait, wait->count < wait->capacity && !wait->is_cut_short);
     check_count(run, wait);
     check_sleep(run, wait);
     check_time(run, wait);
     check_questions(run, wait);
     settle(run, wait);
+    sources_settle(run, wait->span);
+    run->sources.is_stirred = wait->is_disturbed; /* too late for this wait to hear of it */
     /* A nested context rebuilds at the end of the wait: what was reported may come once more. */
     if (wait->faults.queues > 0)
         model_rebuild(&run->model, !wait->is_cut_short);
 }
 
-void wait_play(struct run *run)
+static bool is_due_soon(const struct run *run, int64_t moment)
+{
+    for (int i = 0; i < run->sources.count; i++) {
+        const struct source *source = &run->sources.list[i];
+        if (source->kind == PLX_HANDLE_TIMER && source->is_armed && !source->is_relative &&
+            source->latest < moment + PLX_MS(4))
+            return true;
+    }
+    return false;
+}
+
+void wait_forecast(struct run *run, struct wait *wait)
 {
     struct model *model = &run->model;
+    struct span span = {.start = now()};
+    span.end = span.start;
+    wait->certain = model_ready(model, CERTAIN) + sources_ready(&run->sources, CERTAIN, span);
+    wait->is_haunted = model_is_haunted(model);
+    wait->is_ended = model->is_woken || run->tasks.is_news || run->tasks.may_be_woken;
+    bool is_bound_to_end =
+        wait->certain > 0 || model->is_woken || run->tasks.is_news || is_due_soon(run, span.start);
+    wait->timeout = choose_timeout(&run->dice, is_bound_to_end, wait->is_haunted);
+}
+
+void wait_check(struct run *run, struct wait *wait)
+{
+    struct model *model = &run->model;
+    wait->possible =
+        model_ready(model, POSSIBLE) + sources_ready(&run->sources, POSSIBLE, wait->span);
+    check_retired(run);
+    if (wait->count < 0) {
+        if (!wait->faults.has_fired || wait->count != wait->faults.code)
+            journal_fail("the wait failed: %s", plx_error_name(wait->count));
+        if (wait->faults.cause != 0 && wait->cause != wait->faults.cause)
+            journal_fail("the wait left errno at %d instead of %d", wait->cause,
+                         wait->faults.cause);
+        check_questions(run, wait);
+        sources_age(&run->sources);
+    } else {
+        check_reports(run, wait);
+        run->totals.reports += (unsigned long)wait->count;
+    }
+    model->is_woken &= wait->count < 0; /* a wait that failed has not told of the wake */
+    run->tasks.is_news &= wait->count != 0;
+    run->tasks.may_be_woken &= wait->count < 0;
+    run->is_unflushed = wait->faults.has_fired;
+}
+
+void wait_play(struct run *run)
+{
     struct wait wait = {0};
     world_check_still(&run->world);
     run_compare_nested(run);
     wait.capacity = choose_capacity(&run->dice);
-    wait.certain = model_ready(model, CERTAIN);
-    wait.is_haunted = model_is_haunted(model);
-    wait.timeout = choose_timeout(&run->dice, wait.certain > 0 || model->is_woken, wait.is_haunted);
+    wait_forecast(run, &wait);
     journal_note("wait for %d of %d, %lld ns", wait.capacity, wait.certain,
                  (long long)wait.timeout);
     perform(run, &wait);
     run->totals.waits++;
     journal_result(" -> %d", wait.count);
-
-    wait.possible = model_ready(model, POSSIBLE);
-    check_retired(run);
-    if (wait.count < 0) {
-        if (!wait.faults.has_fired || wait.count != wait.faults.code)
-            journal_fail("the wait failed: %s", plx_error_name(wait.count));
-        if (wait.faults.cause != 0 && wait.cause != wait.faults.cause)
-            journal_fail("the wait left errno at %d instead of %d", wait.cause, wait.faults.cause);
-        check_questions(run, &wait);
-    } else {
-        check_reports(run, &wait);
-        run->totals.reports += (unsigned long)wait.count;
-    }
-    model->is_woken &= wait.count < 0; /* a wait that failed has not told of the wake */
-    run->is_unflushed = wait.faults.has_fired;
+    wait_check(run, &wait);
     run_compare_nested(run);
 }
