@@ -67,6 +67,14 @@ static void clear(struct source *notify)
     notify->is_up = false;
 }
 
+void notifies_clear(struct run *run)
+{
+    for (int i = 0; i < run->sources.count; i++) {
+        if (run->sources.list[i].kind == PLX_HANDLE_NOTIFY)
+            clear(&run->sources.list[i]);
+    }
+}
+
 void operate_notify(struct run *run)
 {
     struct source *notify = source_any(run, PLX_HANDLE_NOTIFY);

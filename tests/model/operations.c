@@ -48,6 +48,38 @@ static int choose_number(struct run *run)
     return is_strange ? -1 : number;
 }
 
+/* --- The context --- */
+
+static void wake(struct run *run)
+{
+    journal_note("wake");
+    faults_begin(&run->dice, 0);
+    run_expect(run, "wake", plx_context_wake(run->context), PLX_OK);
+    run->model.is_woken = true;
+}
+
+static void nest(struct run *run)
+{
+    if (dice_one_in(&run->dice, 2))
+        wake(run); /* a pending one has to show */
+    journal_note("nest");
+    faults_begin(&run->dice, 2);
+    int fd = plx_context_fd(run->context);
+    if (run->backend != PLX_BACKEND_EPOLL) {
+        run_expect(run, "nest", fd, PLX_ERR_NOSUPPORT);
+    } else if (fd < 0) {
+        run_expect(run, "nest", fd, PLX_OK);
+    } else {
+        run_end_faults(run);
+        journal_result(" -> %d", fd);
+        if (run->nested >= 0 && fd != run->nested)
+            journal_fail("the nested descriptor went from %d to %d", run->nested, fd);
+        run->nested = fd;
+        timers_settle(&run->sources, now());
+        run_compare_nested(run);
+    }
+}
+
 /* --- Watchers --- */
 
 /* What add returned; or what it would have returned, had it been asked to. */
@@ -107,17 +139,34 @@ static void modify(struct run *run)
     run_compare(run, registration);
 }
 
-static void remove_watcher(struct run *run)
+static void remove_one(struct run *run, struct registration *registration)
 {
-    struct registration *registration = any_registration(run);
-    if (!registration)
-        return;
     journal_note("remove %d", registration->number);
     faults_begin(&run->dice, 0);
     int code = plx_watcher_remove(registration->watcher);
     run_expect(run, "remove", code, PLX_OK);
     model_remove(&run->model, registration);
     run_compare_removed(&run->model.retired[run->model.retired_count - 1]);
+}
+
+static void remove_watcher(struct run *run)
+{
+    struct registration *registration = any_registration(run);
+    if (registration)
+        remove_one(run, registration);
+}
+
+/* What is always ready hides what is not: a context with little in it has long quiet hours. */
+static void remove_many(struct run *run)
+{
+    if (!dice_one_in(&run->dice, 2))
+        return;
+    while (run->model.count > 0)
+        remove_one(run, &run->model.registrations[0]);
+    if (dice_one_in(&run->dice, 2))
+        notifies_clear(run);
+    if (dice_one_in(&run->dice, 2))
+        nest(run);
 }
 
 static void set_data(struct run *run)
@@ -214,37 +263,11 @@ static void refuse(struct run *run)
 
 /* --- The context --- */
 
-static void wake(struct run *run)
-{
-    journal_note("wake");
-    faults_begin(&run->dice, 0);
-    run_expect(run, "wake", plx_context_wake(run->context), PLX_OK);
-    run->model.is_woken = true;
-}
-
 /* A context that was nested once stays so: not in every life. */
-static void nest(struct run *run)
+static void nest_rarely(struct run *run)
 {
-    if (!dice_one_in(&run->dice, 10))
-        return;
-    if (dice_one_in(&run->dice, 2))
-        wake(run); /* a pending one has to show */
-    journal_note("nest");
-    faults_begin(&run->dice, 2);
-    int fd = plx_context_fd(run->context);
-    if (run->backend != PLX_BACKEND_EPOLL) {
-        run_expect(run, "nest", fd, PLX_ERR_NOSUPPORT);
-    } else if (fd < 0) {
-        run_expect(run, "nest", fd, PLX_OK);
-    } else {
-        run_end_faults(run);
-        journal_result(" -> %d", fd);
-        if (run->nested >= 0 && fd != run->nested)
-            journal_fail("the nested descriptor went from %d to %d", run->nested, fd);
-        run->nested = fd;
-        timers_settle(&run->sources, now());
-        run_compare_nested(run);
-    }
+    if (dice_one_in(&run->dice, 10))
+        nest(run);
 }
 
 static void renew_context(struct run *run)
@@ -380,14 +403,14 @@ static const struct {
     void (*play)(struct run *run);
     bool is_shared; /* it concerns files that a forked child shares with its parent */
 } operations[] = {
-    {24, wait_play, false},     {22, happen, true},          {12, add, false},
-    {10, modify, false},        {5, remove_watcher, false},  {8, open_file, true},
-    {3, duplicate, true},       {6, close_number, true},     {3, change_buffer, false},
-    {2, wake, false},           {2, set_data, false},        {2, refuse, false},
-    {1, nest, false},           {1, renew_context, false},   {2, bring_back, true},
-    {5, operate_source, false}, {6, operate_timer, false},   {6, operate_notify, false},
-    {5, operate_signal, false}, {4, operate_process, false}, {8, loop_play, false},
-    {1, fork_play, true},
+    {24, wait_play, false},     {22, happen, true},         {12, add, false},
+    {10, modify, false},        {5, remove_watcher, false}, {8, open_file, true},
+    {3, duplicate, true},       {6, close_number, true},    {3, change_buffer, false},
+    {2, wake, false},           {2, set_data, false},       {2, refuse, false},
+    {1, nest_rarely, false},    {1, renew_context, false},  {2, bring_back, true},
+    {1, remove_many, false},    {5, operate_source, false}, {6, operate_timer, false},
+    {6, operate_notify, false}, {5, operate_signal, false}, {4, operate_process, false},
+    {8, loop_play, false},      {1, fork_play, true},
 };
 
 void operation_play(struct run *run, bool is_forked)

@@ -208,6 +208,7 @@ void sources_check(struct run *run, const struct wait *wait, bool is_complete)
         run->totals.of_sources++;
     }
     timers_check_order(sources, wait);
+    timers_check_room(sources, wait);
     for (int i = 0; i < sources->count; i++) {
         if (!sources->list[i].is_reported)
             check_missing(&sources->list[i], wait->span, is_complete);
@@ -255,7 +256,6 @@ void sources_settle(struct run *run, struct span span)
     }
     sources_age(sources);
     timers_settle(sources, span.end);
-    sources->is_stirred = false;
     sources->alarm = NEVER;
     for (int i = 0; i < sources->count; i++)
         timer_note(sources, &sources->list[i]);

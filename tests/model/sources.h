@@ -139,6 +139,7 @@ void timer_note(struct sources *sources, const struct source *timer);
 void timers_settle(struct sources *sources, int64_t moment);
 void timer_check(const struct source *timer, struct span span);
 void timers_check_order(struct sources *sources, const struct wait *wait);
+void timers_check_room(struct sources *sources, const struct wait *wait);
 void timer_report(struct source *timer, struct span span);
 
 /* --- notifies.c --- */
@@ -146,6 +147,7 @@ void timer_report(struct source *timer, struct span span);
 /* Raises one, from a signal handler or another thread now and then. */
 void notify_raise(struct run *run, struct source *notify, bool is_in_wait);
 void notifies_install(void);
+void notifies_clear(struct run *run);
 
 /* --- signals.c --- */
 

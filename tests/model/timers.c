@@ -84,6 +84,24 @@ void timers_check_order(struct sources *sources, const struct wait *wait)
     }
 }
 
+/* S14: timers take their places first. The others have one each, and what timers leave. */
+#define OTHERS 4
+
+void timers_check_room(struct sources *sources, const struct wait *wait)
+{
+    int others = wait->count;
+    bool is_missing = false;
+    for (int i = 0; i < sources->count; i++) {
+        const struct source *timer = &sources->list[i];
+        if (timer->kind != PLX_HANDLE_TIMER)
+            continue;
+        others -= timer->is_reported;
+        is_missing |= !timer->is_reported && source_forecast(timer, wait->span) == CERTAIN;
+    }
+    if (is_missing && others > OTHERS)
+        journal_fail("a timer is due, and %d others came before it", others);
+}
+
 /* Multiples of a period, without wrapping. */
 static int64_t after_periods(int64_t moment, const struct source *timer, uint64_t count)
 {

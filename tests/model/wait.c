@@ -28,41 +28,64 @@ static plx_duration choose_timeout(struct dice *dice, bool is_certain, bool is_h
 
 /* --- What comes from outside while it goes on --- */
 
+enum guest { NOBODY, A_SIGNAL, A_TASK, A_WAKE, A_NOTIFY };
+
 struct intrusion {
     struct run *run;
     struct wait *wait;
-    bool has_posted;
+    enum guest guest;
+    struct source *notify;
 };
+
+static void post(struct run *run)
+{
+    unsigned long posted = run->tasks.posted;
+    while (run->tasks.posted == posted)
+        loop_post(run); /* there is memory again sooner or later */
+}
 
 /* Something arrives just before the kernel is asked: this wait may tell of it, or else the next. */
 static void intrude(void *argument)
 {
+    static const char *const names[] = {"", "signal", "task", "wake", "notify"};
     struct intrusion *intrusion = argument;
     struct run *run = intrusion->run;
-    struct source *notify = source_any(run, PLX_HANDLE_NOTIFY);
+    journal_result(" (a %s)", names[intrusion->guest]);
     intrusion->wait->is_disturbed = true;
-    switch (dice_roll(&run->dice, 4)) {
-    case 0:
-        journal_result(" (a signal)");
+    switch (intrusion->guest) {
+    case A_SIGNAL:
         signal_raise(run, true);
         break;
-    case 1:
-        journal_result(" (a task)");
-        loop_post(run);
-        intrusion->wait->is_ended = intrusion->has_posted = true;
+    case A_TASK:
+        post(run);
+        intrusion->wait->is_ended = true;
         break;
-    case 2:
-        journal_result(" (a wake)");
+    case A_WAKE:
         plx_context_wake(run->context);
         intrusion->wait->is_ended = run->model.is_woken = true;
         break;
-    default:
-        if (notify) {
-            journal_result(" (a notify)");
-            notify_raise(run, notify, true);
-        }
+    case A_NOTIFY:
+        notify_raise(run, intrusion->notify, true);
+        break;
+    case NOBODY:
         break;
     }
+}
+
+/* Who is sure to end the wait may be waited for without limit. */
+static void choose_guest(struct intrusion *intrusion)
+{
+    struct run *run = intrusion->run;
+    struct source *notify = source_any(run, PLX_HANDLE_NOTIFY);
+    if (!dice_one_in(&run->dice, 4))
+        return;
+    intrusion->guest = (enum guest)(1 + dice_roll(&run->dice, notify ? 4 : 3));
+    intrusion->notify = notify;
+    bool is_sure = intrusion->guest == A_TASK || intrusion->guest == A_WAKE ||
+                   (intrusion->guest == A_NOTIFY && notify->is_armed);
+    if (is_sure && dice_one_in(&run->dice, 2))
+        intrusion->wait->timeout = PLX_FOREVER;
+    faults_intrude(intrude, intrusion);
 }
 
 /* --- The call --- */
@@ -97,12 +120,13 @@ static void perform(struct run *run, struct wait *wait)
 {
     struct intrusion intrusion = {.run = run, .wait = wait};
     faults_begin(&run->dice, RUN_FAULTY);
-    if (dice_one_in(&run->dice, 4))
-        faults_intrude(intrude, &intrusion);
+    choose_guest(&intrusion);
+    journal_note("wait for %d of %d, %lld ns", wait->capacity, wait->certain,
+                 (long long)wait->timeout);
     wait_begin(run, wait);
     wait->count = plx_context_wait(run->context, wait->ready, wait->capacity, wait->timeout);
     wait_end(run, wait);
-    if (wait->faults.allocations > 0 && !intrusion.has_posted)
+    if (wait->faults.allocations > 0 && intrusion.guest != A_TASK)
         journal_fail("the wait allocated memory");
     for (int i = 0; i < wait->count; i++)
         wait->events[i] = plx_watcher_triggered(wait->ready[i]);
@@ -272,7 +296,9 @@ static void check_reports(struct run *run, struct wait *wait)
     check_questions(run, wait);
     settle(run, wait);
     sources_settle(run, wait->span);
-    run->sources.is_stirred = wait->is_disturbed; /* too late for this wait to hear of it */
+    /* What came too late, or had to stand back, may still turn out to be nothing. */
+    if (wait->count < wait->capacity && !wait->is_cut_short)
+        run->sources.is_stirred = wait->is_disturbed;
     /* A nested context rebuilds at the end of the wait: what was reported may come once more. */
     if (wait->faults.queues > 0)
         model_rebuild(&run->model, !wait->is_cut_short);
@@ -333,8 +359,6 @@ void wait_play(struct run *run)
     run_compare_nested(run);
     wait.capacity = choose_capacity(&run->dice);
     wait_forecast(run, &wait);
-    journal_note("wait for %d of %d, %lld ns", wait.capacity, wait.certain,
-                 (long long)wait.timeout);
     perform(run, &wait);
     run->totals.waits++;
     journal_result(" -> %d", wait.count);
