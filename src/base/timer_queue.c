@@ -120,8 +120,6 @@ static void leave_far(struct plx__timer_queue *queue, uint32_t index)
     uint32_t last = queue->far.count--;
     if (index != last)
         put_far(queue, index, queue->far.at[last]);
-    if (queue->far.count == 0)
-        queue->floor = INT64_MAX;
 }
 
 /* Reorders entries so that none before `middle` is later than it, and none behind it earlier. */
@@ -308,7 +306,7 @@ int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count)
     uint32_t share = count / PLX__TIMER_SHARE;
     int code =
         reserve_entries(queue, &queue->heap, share > PLX__TIMER_HEAP ? share : PLX__TIMER_HEAP);
-    return code < 0 ? code : reserve_entries(queue, &queue->far, count + 2);
+    return code < 0 ? code : reserve_entries(queue, &queue->far, count + 1);
 }
 
 void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t deadline)

@@ -392,8 +392,10 @@ START_TEST(without_memory_nothing_changes)
     fixture_open(&fixture);
     for (uint32_t count = 0; count < MANY; count++) {
         fixture.memory.refuse = 1 + count % 2;
-        if (plx__timers_reserve(&fixture.queue, count + 1) < 0) {
+        int code = plx__timers_reserve(&fixture.queue, count + 1);
+        if (fixture.memory.refuse == 0) {
             int64_t earliest = plx__timers_earliest(&fixture.queue);
+            ck_assert_int_eq(code, PLX_ERR_NOMEM);
             ck_assert_int_eq(earliest, count > 0 ? MANY - (int64_t)count + 1 : PLX__NEVER);
             ck_assert_uint_eq(fixture.queue.count, count);
             check_invariants(&fixture);
@@ -418,6 +420,26 @@ START_TEST(what_was_reserved_needs_no_memory)
     add_random(&fixture, &random, SECOND);
     take_all(&fixture, SECOND);
     ck_assert_uint_eq(fixture.memory.requests, requests);
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* As they are when the heap has been used up by timers that went to the far end. */
+START_TEST(all_that_room_was_made_for_may_be_far)
+{
+    static struct fixture fixture;
+    fixture_open(&fixture);
+    ck_assert_int_eq(plx__timers_reserve(&fixture.queue, MANY), PLX_OK);
+    for (size_t i = 0; i < MANY; i++)
+        add(&fixture, i, (int64_t)i);
+    uint32_t most = 0;
+    for (int64_t i = 0; i < MANY; i++) {
+        struct timer *timer = plx__timers_take(&fixture.queue, i);
+        add(&fixture, timer->before, MANY + i);
+        most = fixture.queue.far.count > most ? fixture.queue.far.count : most;
+    }
+    ck_assert_uint_eq(most, MANY);
+    ck_assert_uint_eq(take_all(&fixture, 2 * MANY), MANY);
     fixture_close(&fixture);
 }
 END_TEST
@@ -567,6 +589,7 @@ Suite *timer_queue_suite(void)
     tcase_add_test(tests, a_taken_timer_may_be_queued_again_at_once);
     tcase_add_test(tests, without_memory_nothing_changes);
     tcase_add_test(tests, what_was_reserved_needs_no_memory);
+    tcase_add_test(tests, all_that_room_was_made_for_may_be_far);
     tcase_add_test(tests, a_timer_costs_what_it_is_said_to);
     tcase_add_test(tests, a_million_random_steps_agree_with_a_tournament);
     suite_add_tcase(suite, tests);
