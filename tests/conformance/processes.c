@@ -117,6 +117,21 @@ static void expect_no_status(const plx_watcher *watcher, int code)
     CHECK_EQUAL(status, UNTOUCHED);
 }
 
+/* What older kernels, and Valgrind, cannot do. */
+static void skip_without_descriptors(struct scene *scene)
+{
+    struct child child = child_that_exits(scene, 0);
+    size_t before = open_descriptors();
+    plx_watcher *watcher = watch_process(scene->context, child.pid, 0);
+    bool has_descriptors = open_descriptors() > before;
+
+    CHECK_OK(plx_watcher_remove(watcher));
+    end(&child);
+    collect(child.pid);
+    if (!has_descriptors)
+        check_skip("the kernel has no descriptors of processes");
+}
+
 /* --- One child --- */
 
 void process_exit_is_reported(struct scene *scene)
@@ -225,9 +240,12 @@ void process_exit_ends_a_sleep(struct scene *scene)
 
 void process_tells_what_it_watches(struct scene *scene)
 {
-    plx_watcher *watcher = watch_process(scene->context, getpid(), PLX_ONESHOT);
-    plx_handle handle = plx_watcher_handle(watcher);
+    plx_watcher *watcher;
+    plx_handle handle;
 
+    skip_without_descriptors(scene);
+    watcher = watch_process(scene->context, getpid(), PLX_ONESHOT);
+    handle = plx_watcher_handle(watcher);
     CHECK_EQUAL(handle.kind, PLX_HANDLE_PROCESS);
     CHECK_EQUAL(handle.as.pid, getpid());
     CHECK_EVENTS(plx_watcher_events(watcher), PLX_PROCESS | PLX_ONESHOT);
@@ -377,11 +395,13 @@ static void expect_report_of_a_stranger(struct scene *scene, bool is_collected_f
 
 void process_of_another_parent(struct scene *scene)
 {
+    skip_without_descriptors(scene);
     expect_report_of_a_stranger(scene, false);
 }
 
 void process_of_another_parent_that_was_collected(struct scene *scene)
 {
+    skip_without_descriptors(scene);
     expect_report_of_a_stranger(scene, true);
 }
 
@@ -403,6 +423,7 @@ void process_whose_end_is_ignored(struct scene *scene)
     struct child child;
     plx_watcher *watcher;
 
+    skip_without_descriptors(scene);
     CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
     child = child_that_exits(scene, 6);
     watcher = watch_process(scene->context, child.pid, 0);
@@ -537,6 +558,7 @@ void process_thousand_children(struct scene *scene)
     static int reports[CROWD];
     struct child child = {pipe_pair(scene), 0, 0};
 
+    skip_without_descriptors(scene); /* one question for each child and each exit takes too long */
     memset(reports, 0, sizeof reports);
     for (int i = 0; i < CROWD; i++) {
         child.code = i % 251;
@@ -704,47 +726,54 @@ void process_number_of_a_removed_one_is_the_users(struct scene *scene)
     collect(child.pid);
 }
 
+/* Waits for the end of the child. The other watcher may report what became of its descriptor. */
+static void await_end(struct scene *scene, plx_watcher *watcher, plx_watcher *lost)
+{
+    bool has_ended = false;
+
+    while (!has_ended) {
+        CHECK(wait_for(scene, PATIENCE) > 0);
+        for (int i = 0; i < scene->count; i++) {
+            has_ended |= scene->ready[i] == watcher;
+            CHECK(scene->ready[i] == watcher || scene->ready[i] == lost);
+        }
+    }
+}
+
 /*
- * The user closed a watched descriptor and told nobody, and its number is now the library's. The
- * old watcher is retired; whatever comes under the number later is another story.
+ * The user closed a watched descriptor and told nobody. Its number is free, but the library takes
+ * another one: the watcher that lost its descriptor is still there, and to be told so.
  */
-static void expect_takeover(struct scene *scene, bool has_duplicate)
+static void expect_way_round(struct scene *scene, bool has_duplicate)
 {
     struct child child = child_that_exits(scene, 1);
     struct ends ends = stream_pair(scene);
-    plx_watcher *stale = watch(scene, ends.here, PLX_READ), *watcher, *reader;
-    plx_socket number = ends.here;
+    plx_watcher *lost = watch(scene, ends.here, PLX_READ), *watcher;
 
     if (has_duplicate)
         duplicate_far_off(scene, ends.here);
     close_descriptor(scene, ends.here);
     watcher = watch_process(scene->context, child.pid, 0);
-    CHECK(is_open(number)); /* the lowest that was free, on every system with such descriptors */
-    CHECK(!plx_watcher_is_active(stale));
-    CHECK_EQUAL(plx_context_count(scene->context), 1);
-    if (has_duplicate)
-        put(ends.there);
-    EXPECT_NO_SPIN(scene);
+    CHECK(!is_open(ends.here));
+    CHECK(plx_watcher_is_active(lost));
+    CHECK_EQUAL(plx_context_count(scene->context), 2);
     end(&child);
-    EXPECT_REPORT(scene, watcher, PLX_PROCESS);
+    await_end(scene, watcher, lost);
     expect_exit(watcher, 1);
+    CHECK_OK(plx_watcher_remove(lost));
     CHECK_OK(plx_watcher_remove(watcher));
-    CHECK(!is_open(number));
-    ends = stream_pair(scene);
-    CHECK(ends.here == number || ends.there == number);
-    reader = watch(scene, number, PLX_WRITE);
-    EXPECT_REPORT(scene, reader, PLX_WRITE);
+    EXPECT_QUIET(scene);
     collect(child.pid);
 }
 
-void process_takes_the_number_of_a_closed_one(struct scene *scene)
+void process_goes_round_the_number_of_a_closed_one(struct scene *scene)
 {
-    expect_takeover(scene, false);
+    expect_way_round(scene, false);
 }
 
-void process_takes_the_number_of_a_ghost(struct scene *scene)
+void process_goes_round_the_number_of_a_ghost(struct scene *scene)
 {
-    expect_takeover(scene, true);
+    expect_way_round(scene, true);
 }
 
 void process_shows_outside(struct scene *scene)
@@ -754,6 +783,7 @@ void process_shows_outside(struct scene *scene)
     int fd;
 
     skip_without_nesting(scene);
+    skip_without_descriptors(scene);
     child = child_that_exits(scene, 1);
     fd = plx_context_fd(scene->context);
     CHECK(fd >= 0);
@@ -796,8 +826,10 @@ static void sibling_watches_on(void *argument)
 
 void process_watched_on_after_fork(struct scene *scene)
 {
-    struct siblings siblings = {scene, child_that_exits(scene, 4), NULL};
+    struct siblings siblings = {.scene = scene};
 
+    skip_without_descriptors(scene);
+    siblings.child = child_that_exits(scene, 4);
     siblings.watcher = watch_process(scene->context, siblings.child.pid, 0);
     in_child(sibling_watches_on, &siblings);
     EXPECT_REPORT(scene, siblings.watcher, PLX_PROCESS);
