@@ -557,9 +557,19 @@ static void check_exit(plx_watcher *watcher)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+/* Kernels before 5.3, and Valgrind of that age. */
+static void skip_without_pidfd(void)
+{
+    int fd = plx__process_calls.open(getpid());
+    if (fd < 0)
+        check_skip("there is no pidfd_open() here");
+    close(fd);
+}
+
 static void process_life(struct desk *desk)
 {
     plx_watcher *watcher = NULL;
+    skip_without_pidfd();
     start_children(2);
     desk_open(desk, 0);
     COSTS(desk, watcher = add_process(desk, children[0]), "add=1 pidfd=1", "ppoll=1 pidfd=1");
@@ -579,6 +589,7 @@ static void process_life(struct desk *desk)
 static void process_exit_among(struct desk *desk, int count)
 {
     static plx_watcher *watchers[CHILDREN];
+    skip_without_pidfd();
     start_children(count);
     desk_open(desk, 0);
     for (int i = 0; i < count; i++)
