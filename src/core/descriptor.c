@@ -77,12 +77,13 @@ static bool is_same_file(const struct plx_watcher *outside)
  * one: when the kernel takes the descriptor all the same, that one's file was closed.
  */
 static int enter_kernel(struct plx_context *context, struct plx_watcher **watcher,
-                        const struct plx_watcher *stale)
+                        const struct plx_watcher *stale, bool is_new)
 {
     const struct plx__backend *backend = context->backend;
     uint32_t wanted = plx__interest_wanted(*watcher);
 
-    if (stale && !backend->is_remembered) { /* such a backend cannot tell one file from another */
+    /* Such a backend cannot tell one file from another. */
+    if (stale && !is_new && !backend->is_remembered) {
         int held = backend->holds(context->queue, &(*watcher)->target);
         return held < 0 ? held : PLX_ERR_EXISTS;
     }
@@ -117,10 +118,15 @@ static void forget(struct plx_context *context, struct plx_watcher *watcher)
     plx__map_set(&context->map, watcher->target.fd, PLX__MAP_NONE);
 }
 
-/* Another file has come under the number of an active watcher, whose own was closed. */
+/*
+ * Another file has come under the number of an active watcher, whose own was closed. A kernel that
+ * remembers that one is not asked to forget it: by the number it would find the new one.
+ */
 static void retire_stale(struct plx_context *context, struct plx_watcher *stale)
 {
-    if (!(stale->flags & PLX__OUTSIDE))
+    if (!context->backend->is_remembered)
+        leave_kernel(context, stale);
+    else if (!(stale->flags & PLX__OUTSIDE))
         context->has_ghosts = true;
     forget(context, stale);
     plx__watcher_retire(context, stale);
@@ -132,12 +138,12 @@ static struct plx_watcher *find(const struct plx_context *context, plx_socket fd
     return number == PLX__MAP_NONE ? NULL : plx__watcher_at(context, number);
 }
 
-int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watcher)
+int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watcher, bool is_new)
 {
     plx_socket fd = (*watcher)->target.fd;
     struct plx_watcher *stale = find(context, fd);
 
-    int code = enter_kernel(context, watcher, stale);
+    int code = enter_kernel(context, watcher, stale, is_new);
     if (code < 0)
         return code;
     /* Only now is the number known to be a real one, and no reason for a table of its size. */
@@ -150,11 +156,6 @@ int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watc
         retire_stale(context, stale);
     plx__map_set(&context->map, fd, plx__slot_number(&(*watcher)->target.slot));
     return PLX_OK;
-}
-
-bool plx__descriptor_is_entered(const struct plx_context *context, plx_socket fd)
-{
-    return find(context, fd) != NULL;
 }
 
 void plx__descriptor_leave(struct plx_context *context, struct plx_watcher *watcher)
@@ -202,7 +203,7 @@ static int start(struct plx_context *context, struct plx_watcher **watcher,
     bool is_custom = handle->kind == PLX_HANDLE_CUSTOM;
     if (is_custom)
         (*watcher)->flags |= PLX__WIDE;
-    code = plx__descriptor_enter(context, watcher);
+    code = plx__descriptor_enter(context, watcher, false);
     if (code < 0)
         return code;
     if (is_custom) {

@@ -13,12 +13,10 @@ extern const struct plx__kind_ops plx__kind_wide;
 
 /*
  * Registers a watcher whose target.fd and events are set, in the kernel and in the map. It may put
- * a watcher of the wide kind in its place. On error nothing has changed.
+ * a watcher of the wide kind in its place. `is_new`: the descriptor was made just now, so that
+ * whoever is registered under its number has lost it, and is retired. On error nothing has changed.
  */
-int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watcher);
-
-/* Is somebody registered under that number? */
-bool plx__descriptor_is_entered(const struct plx_context *context, plx_socket fd);
+int plx__descriptor_enter(struct plx_context *context, struct plx_watcher **watcher, bool is_new);
 
 /* Takes it out of the kernel and of the map. */
 void plx__descriptor_leave(struct plx_context *context, struct plx_watcher *watcher);

@@ -34,9 +34,6 @@ bool plx__os_is_open(plx_socket fd);
 /* A number that tells one file from another, with rare mistakes; 0 if it is not open. */
 uint32_t plx__os_file_identity(plx_socket fd);
 
-/* Another number for a file, close-on-exec, no lower than `least`; or PLX_ERR_TOOBIG, say. */
-plx_socket plx__os_duplicate(plx_socket fd, plx_socket least);
-
 /* Closes a descriptor. It is gone whatever is returned. */
 int plx__os_close(plx_socket fd);
 

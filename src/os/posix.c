@@ -71,12 +71,6 @@ uint32_t plx__os_file_identity(plx_socket fd)
     return (uint32_t)(mix >> 32) | 1;
 }
 
-plx_socket plx__os_duplicate(plx_socket fd, plx_socket least)
-{
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, least);
-    return copy < 0 ? plx__os_error() : copy;
-}
-
 int plx__os_close(plx_socket fd)
 {
     /*

@@ -40,29 +40,12 @@ static int check(const struct plx_context *context, uint32_t events)
     return plx__source_check(events, PLX_PROCESS);
 }
 
-/*
- * The number is new and ours, but whoever closed it under a watcher (tolerance T6) has left that in
- * the map. Such a number is given up for another one: the watcher that lost it reports so, and if
- * this add is refused nothing has changed.
- */
-static int leave_lost_numbers(const struct plx_context *context, int fd)
-{
-    while (fd >= 0 && plx__descriptor_is_entered(context, fd)) {
-        int other = plx__os_duplicate(fd, fd + 1);
-        plx__os_close(fd);
-        fd = other;
-    }
-    return fd;
-}
-
+/* The number is new and ours: whoever is watched under it was closed. */
 static int enter_descriptor(struct plx_context *context, struct plx_watcher **watcher, int fd)
 {
-    fd = leave_lost_numbers(context, fd);
-    if (fd < 0)
-        return fd;
     (*watcher)->target.fd = fd;
     to_process(*watcher)->has_descriptor = true;
-    int code = plx__descriptor_enter(context, watcher);
+    int code = plx__descriptor_enter(context, watcher, true);
     if (code < 0)
         plx__os_close(fd);
     return code;

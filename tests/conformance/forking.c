@@ -375,23 +375,4 @@ void fork_child_keeps_a_closed_file_alive(struct scene *scene)
     EXPECT_QUIET(scene);
 }
 
-/* The descriptor of the process gets a number that was closed under its watcher, or would have. */
-void closed_under_us_before_a_process_is_watched(struct scene *scene)
-{
-    struct ends release = pipe_pair(scene);
-    plx_socket fd = stream_pair(scene).here;
-    plx_watcher *watcher = watch(scene, fd, PLX_READ);
-
-    close_descriptor(scene, fd);
-    long child = child_start(child_holds_on, &release.here);
-    CHECK_OK(plx_context_add(scene->context, plx_process(child), PLX_PROCESS, NULL, NULL));
-    CHECK(plx_watcher_is_active(watcher));
-    CHECK(plx_context_find(scene->context, fd) == watcher);
-    CHECK_OK(plx_watcher_modify(watcher, PLX_WRITE));
-    EXPECT_REPORT(scene, watcher, PLX_ERROR | PLX_WRITE);
-    EXPECT_NO_SPIN(scene);
-    say(&release);
-    child_join(child);
-}
-
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_ghost.c: what epoll still holds of a descriptor that was closed, and what no caller can
- * bring about in a test: generations that are used up, and two refusals in one call.
+ * bring about in a test: generations that are used up, and refusals at the wrong moment.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -161,6 +161,34 @@ START_TEST(a_wait_that_fails_keeps_its_cause)
 }
 END_TEST
 
+/* The descriptor of a process takes the number that a watcher has lost, or nothing has changed. */
+START_TEST(an_add_that_is_refused_leaves_who_has_lost_the_number)
+{
+    plx_context *context;
+    struct ends ends = rig_pipe();
+    open_context(&context);
+    plx_watcher *lost = watch(context, ends.read);
+    close(ends.read);
+
+    calls.refuse = 1;
+    calls.cause = ENOMEM;
+    ck_assert_int_eq(plx_context_add(context, plx_process(getpid()), PLX_PROCESS, NULL, NULL),
+                     PLX_ERR_NOMEM);
+    ck_assert(plx_watcher_is_active(lost));
+    ck_assert(plx_context_find(context, ends.read) == lost);
+    ck_assert_int_eq(fcntl(ends.read, F_GETFD), -1);
+
+    ck_assert_int_eq(plx_context_add(context, plx_process(getpid()), PLX_PROCESS, NULL, NULL),
+                     PLX_OK);
+    ck_assert(!plx_watcher_is_active(lost));
+    ck_assert_uint_eq(plx_context_count(context), 1);
+    ck_assert_int_eq(look(context), 0);
+    plx_context_destroy(context);
+    close(ends.write);
+    calls_close();
+}
+END_TEST
+
 Suite *ghost_suite(void)
 {
     Suite *suite = suite_create("ghost");
@@ -170,6 +198,11 @@ Suite *ghost_suite(void)
     tcase_add_test(tests, changes_that_use_up_the_generations);
     tcase_add_test(tests, a_refusal_keeps_its_cause_beside_a_closed_descriptor);
     tcase_add_test(tests, a_wait_that_fails_keeps_its_cause);
+    tcase_add_test(tests, an_add_that_is_refused_leaves_who_has_lost_the_number);
+    suite_add_tcase(suite, tests);
+    tests = tcase_create("poll");
+    tcase_add_checked_fixture(tests, rig_use_poll, NULL);
+    tcase_add_test(tests, an_add_that_is_refused_leaves_who_has_lost_the_number);
     suite_add_tcase(suite, tests);
     return suite;
 }
