@@ -97,10 +97,11 @@ void fork_play(struct run *run)
         return;
     journal_note("fork");
     run->totals.forks++;
-    uint64_t state = dice_next(&run->dice);
+    int open = world_open_descriptors();
     pid_t pid = fork();
     if (pid == 0) {
-        run->dice.state = state;
+        /* A tool that watches the program has its own, which it need not pass on. */
+        run->strangers += world_open_descriptors() - open;
         live(run);
         _exit(0);
     }

@@ -28,7 +28,7 @@ struct run;
 /* One that this process, or the one it was forked from, has started. */
 struct child {
     int64_t pid;    /* 0: there is none in this place */
-    int command;    /* a byte in there is its status; -1: it has no use for commands any more */
+    int command;    /* a number written there ends it */
     int status;     /* as waitpid() tells it, once it has finished */
     bool is_over;   /* it has finished */
     bool is_gone;   /* and was collected */
