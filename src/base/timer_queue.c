@@ -13,6 +13,7 @@
 #define AHEAD 16u
 
 static_assert(sizeof(struct plx__timer_entry) == 12, "the price of a timer");
+static_assert(PLX__TIMER_HEAP >= 8, "a cut leaves somebody in the heap");
 
 static int64_t key_of(const struct plx__timer_entry *entry)
 {
@@ -111,13 +112,13 @@ static void leave_heap(struct plx__timer_queue *queue, uint32_t index)
 
 static void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry)
 {
-    assert(queue->far.count + 1 < queue->far.capacity);
-    put_far(queue, ++queue->far.count, entry);
+    assert(queue->far.count < queue->far.capacity);
+    put_far(queue, queue->far.count++, entry);
 }
 
 static void leave_far(struct plx__timer_queue *queue, uint32_t index)
 {
-    uint32_t last = queue->far.count--;
+    uint32_t last = --queue->far.count;
     if (index != last)
         put_far(queue, index, queue->far.at[last]);
 }
@@ -147,15 +148,22 @@ static void divide(struct plx__timer_entry *at, uint32_t count, uint32_t middle)
     }
 }
 
-/* The later half of the heap becomes far. What is in the heap may be in any order. */
+/*
+ * All but an eighth of the heap become far. To keep half of it would be cheaper for the next pass
+ * over the far ones, and dearer for a million timers that are started, stopped and moved before
+ * anybody asks for the first: one in sixteen of them would be sifted.
+ */
 static void cut_heap(struct plx__timer_queue *queue)
 {
-    uint32_t count = queue->heap.count, half = count / 2;
-    divide(queue->heap.at, count, half);
-    queue->floor = key_of(&queue->heap.at[half]);
-    for (uint32_t i = half; i < count; i++)
-        push_far(queue, queue->heap.at[i]);
-    queue->heap.count = half;
+    uint32_t count = queue->heap.count, kept = count / 8;
+    divide(queue->heap.at, count, kept);
+    queue->floor = key_of(&queue->heap.at[kept]);
+    for (uint32_t i = kept; i < count; i++) {
+        struct plx__timer_entry entry = queue->heap.at[i];
+        set_key(&entry, deadline_of(queue, &entry));
+        push_far(queue, entry);
+    }
+    queue->heap.count = kept;
     make_heap(queue);
 }
 
@@ -183,9 +191,8 @@ static uint32_t keep_least(int64_t *least, uint32_t count, uint32_t capacity, in
 }
 
 /*
- * The deadline of some far timer, such that about as many others are not later as make half a heap.
- * The golden ratio spreads the sample: no regular pattern of long and short timers hides in its
- * gaps.
+ * The key of some far timer, such that about as many others are not later as make half a heap. The
+ * golden ratio spreads the sample: no regular pattern of long and short timers hides in its gaps.
  */
 static int64_t choose_floor(const struct plx__timer_queue *queue)
 {
@@ -195,24 +202,26 @@ static int64_t choose_floor(const struct plx__timer_queue *queue)
         return INT64_MAX;
     uint32_t rank = (uint32_t)((uint64_t)PLX__TIMER_SAMPLES * wanted / all);
     for (uint32_t i = 0; i < PLX__TIMER_SAMPLES; i++) {
-        uint32_t offset = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * all >> 32);
-        int64_t deadline = deadline_of(queue, &queue->far.at[1 + offset]);
-        count = keep_least(least, count, rank + 1, deadline);
+        uint32_t index = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * all >> 32);
+        count = keep_least(least, count, rank + 1, key_of(&queue->far.at[index]));
     }
     return least[count - 1];
 }
 
 /*
- * Looks from `*index` downwards for keys up to the floor, and notes their indices behind what is in
- * the heap until that is full. No branch depends on a key: one in sixteen cannot be foreseen.
+ * Looks below `*index` for keys before the floor, or also for those at it, from the last to the
+ * first, and notes their indices behind what is in the heap until that is full. No branch depends
+ * on a key: one in sixteen cannot be foreseen.
  */
-static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index)
+static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index, bool with_equals)
 {
     struct plx__timer_entry *found = queue->heap.at;
     uint32_t i = *index, end = queue->heap.count, capacity = queue->heap.capacity;
-    for (; i > 0 && end < capacity; i--) {
-        found[end].number = i;
-        end += key_of(&queue->far.at[i]) <= queue->floor;
+    while (i > 0 && end < capacity) {
+        found[end].number = --i;
+        int64_t key = key_of(&queue->far.at[i]);
+        end += (uint32_t)(key < queue->floor);
+        end += (uint32_t)(with_equals & (key == queue->floor));
     }
     *index = i;
     return end;
@@ -220,39 +229,41 @@ static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index)
 
 static void prefetch_far(const struct plx__timer_queue *queue, uint32_t index)
 {
-    PLX__PREFETCH(plx__timer_deadline(queue, object_of(queue, &queue->far.at[index])));
+    PLX__PREFETCH(plx__timer_place(queue, object_of(queue, &queue->far.at[index])));
 }
 
-/* Moves those that were found, up to `end`, to the heap, if their deadlines are as near as their
-   keys. Indices fall, so that gaps are filled with what was looked at. */
+/* Moves those that were found to the heap. Indices fall, so that what fills a gap was looked at. */
 static void take_near(struct plx__timer_queue *queue, uint32_t end)
 {
+    struct plx__timer_entry *heap = queue->heap.at;
     for (uint32_t i = queue->heap.count; i < end; i++) {
         if (i + AHEAD < end)
-            prefetch_far(queue, queue->heap.at[i + AHEAD].number);
+            prefetch_far(queue, heap[i + AHEAD].number);
         if (queue->far.count > AHEAD)
             prefetch_far(queue, queue->far.count - AHEAD); /* it will fill a gap */
-        uint32_t index = queue->heap.at[i].number;
-        struct plx__timer_entry entry = queue->far.at[index];
-        int64_t deadline = deadline_of(queue, &entry);
-        set_key(&entry, deadline);
-        queue->far.at[index] = entry;
-        if (deadline > queue->floor)
-            continue;
+        uint32_t index = heap[i].number;
+        heap[i] = queue->far.at[index];
         leave_far(queue, index);
-        queue->heap.at[queue->heap.count++] = entry;
     }
+    queue->heap.count = end;
 }
 
-/* Fills the empty heap with those that come next: at least the one whose deadline is the floor. */
+/*
+ * Fills the empty heap with those that come next. Those at the floor are taken only if there is
+ * nobody before it, and as many as there is room for: thousands may have the same deadline.
+ */
 static void fill_heap(struct plx__timer_queue *queue)
 {
     queue->floor = choose_floor(queue);
-    for (uint32_t index = queue->far.count; index > 0;) {
-        uint32_t end = find_near(queue, &index);
-        take_near(queue, end);
+    uint32_t index = queue->far.count;
+    while (index > 0) {
+        take_near(queue, find_near(queue, &index, false));
         if (queue->heap.count == queue->heap.capacity)
             cut_heap(queue); /* the sample was wrong */
+    }
+    if (queue->heap.count == 0) {
+        index = queue->far.count;
+        take_near(queue, find_near(queue, &index, true));
     }
     make_heap(queue);
 }
@@ -306,36 +317,23 @@ int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count)
     uint32_t share = count / PLX__TIMER_SHARE;
     int code =
         reserve_entries(queue, &queue->heap, share > PLX__TIMER_HEAP ? share : PLX__TIMER_HEAP);
-    return code < 0 ? code : reserve_entries(queue, &queue->far, count + 1);
+    return code < 0 ? code : reserve_entries(queue, &queue->far, count);
 }
 
-void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t deadline)
+void plx__timers_place(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
+    uint32_t place = *plx__timer_place(queue, object);
     struct plx__timer_entry entry = {.number = plx__slot_number(object)};
     set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
-    insert_entry(queue, entry);
-    queue->count++;
-}
-
-void plx__timers_advance(struct plx__timer_queue *queue, void *object, int64_t deadline)
-{
-    uint32_t place = *plx__timer_place(queue, object), index = place & ~PLX__TIMER_FAR;
-    bool is_far = place & PLX__TIMER_FAR;
-    *plx__timer_deadline(queue, object) = deadline;
-    if (is_far && deadline >= queue->floor) {
-        set_key(&queue->far.at[index], deadline); /* the common case reads no entry */
-        return;
-    }
-    struct plx__timer_entry entry = is_far ? queue->far.at[index] : queue->heap.at[index - 1];
-    if (key_of(&entry) <= deadline)
-        return; /* it had been put off, and is now put off by less */
-    set_key(&entry, deadline);
-    if (is_far) {
-        leave_far(queue, index);
+    if (place == 0) {
         insert_entry(queue, entry);
-    } else {
-        sift_up(queue, index - 1, entry);
+        queue->count++;
+    } else if (place & PLX__TIMER_FAR) {
+        leave_far(queue, place & ~PLX__TIMER_FAR);
+        insert_entry(queue, entry);
+    } else if (deadline < key_of(&queue->heap.at[place - 1])) {
+        sift_up(queue, place - 1, entry);
     }
 }
 

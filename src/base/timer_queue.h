@@ -9,12 +9,13 @@
  *           +------------------------------------------ - -    the others, in no order
  *
  * Starting a far timer appends it, stopping it fills the gap with the last one, moving it changes
- * one number. Order is paid for only when the time comes near, and most timers are stopped or moved
+ * its key. Order is paid for only when the time comes near, and most timers are stopped or moved
  * before that. When the heap has been used up, one pass over the far ones picks the next few, up to
- * a floor that a sample suggests. When the heap is full, its later half becomes far.
+ * a floor that a sample suggests. When the heap is full, the latest of it become far.
  *
- * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
- * which is put right by whoever comes across it. A key is never later than its deadline.
+ * In the heap, moving a timer to a later deadline is one store into its object: the entry keeps the
+ * old key until it has come first, and is then put where it belongs. So a key is never later than
+ * its deadline, and a far one is equal to it.
  *
  * A call costs O(log n), amortised: the pass over all pays for as many calls as the heap has room.
  * docs/adr/0007-timers.md has what else was measured.
@@ -56,11 +57,11 @@ struct plx__timer_queue {
     uint32_t count; /* in both parts */
     int64_t floor;  /* no later than any key in `far`, no earlier than any in `heap` */
     struct plx__timer_entries heap;
-    struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers; from index 1 */
+    struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers */
     struct plx__timer_layout layout;
 };
 
-/* A place: an index, which is not 0 in `far`, with this bit; or an index in `heap`, plus 1. */
+/* A place: an index in `far`, with this bit; or an index in `heap`, plus one. */
 #define PLX__TIMER_FAR UINT32_C(0x80000000)
 
 void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *allocator,
@@ -70,10 +71,8 @@ void plx__timers_close(struct plx__timer_queue *queue);
 /* Makes room for `count` timers in all: the only call that needs memory. */
 int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count);
 
-/* The long ways of plx__timers_set(): queue an object, for which there is room, and bring a queued
-   one forward. */
-void plx__timers_insert(struct plx__timer_queue *queue, void *object, int64_t deadline);
-void plx__timers_advance(struct plx__timer_queue *queue, void *object, int64_t deadline);
+/* The long way of plx__timers_set(): finds the place for an object that is new or comes nearer. */
+void plx__timers_place(struct plx__timer_queue *queue, void *object, int64_t deadline);
 
 /* Takes an object out; nothing happens if it is not queued. */
 void plx__timers_remove(struct plx__timer_queue *queue, void *object);
@@ -111,17 +110,22 @@ static inline bool plx__timer_is_queued(const struct plx__timer_queue *queue, vo
 }
 
 /*
- * Gives an object a deadline, whether it is queued or not; if not, there has to be room. An idle
- * timeout that is pushed back on every message takes the middle way, which is one store.
+ * Gives an object a deadline, whether it is queued or not; if not, there has to be room. The key of
+ * a far one is written also where it could be left, since whether it is later or earlier cannot be
+ * foreseen, and a wrong guess costs more than the store.
  */
 static inline void plx__timers_set(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
-    if (!plx__timer_is_queued(queue, object))
-        plx__timers_insert(queue, object, deadline);
-    else if (deadline >= *plx__timer_deadline(queue, object))
-        *plx__timer_deadline(queue, object) = deadline;
-    else
-        plx__timers_advance(queue, object, deadline);
+    uint32_t place = *plx__timer_place(queue, object);
+    int64_t *current = plx__timer_deadline(queue, object);
+    if ((place & PLX__TIMER_FAR) && deadline >= queue->floor) {
+        memcpy(queue->far.at[place & ~PLX__TIMER_FAR].key, &deadline, sizeof deadline);
+        *current = deadline;
+    } else if (place > 0 && deadline >= *current) {
+        *current = deadline;
+    } else {
+        plx__timers_place(queue, object, deadline);
+    }
 }
 
 #endif

@@ -15,7 +15,7 @@
 #define PLX__BATCH           1
 #define PLX__TURN            2
 #define PLX__MOVED           2
-#define PLX__TIMER_HEAP      4
+#define PLX__TIMER_HEAP      8
 #define PLX__TIMER_SHARE     64
 #define PLX__TIMER_SAMPLES   4
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
@@ -51,7 +51,7 @@
 #define PLX__TIMER_HEAP    1024
 #define PLX__TIMER_SHARE   16
 
-/* How many far timers are asked for their deadlines before some are chosen. */
+/* How many far timers are looked at before a floor is chosen. */
 #define PLX__TIMER_SAMPLES 128
 
 #endif

@@ -174,7 +174,7 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
     bool is_running = watcher->target.place != 0; /* and so not muted */
     if (!is_running || after < 0 || deadline < timer->deadline || is_nested(context))
         return again_unusually(context, watcher, after);
-    timer->deadline = deadline;
+    plx__timers_set(&context->timers, watcher, deadline);
     mark_relative(context, watcher);
     return PLX_OK;
 }
