@@ -67,7 +67,8 @@ PLX_API int plx_context_turn(plx_context *context, plx_duration timeout);
 
 /*
  * Makes the run in progress return once its batch is done; without one, the next run returns at
- * once. Calls that come together count as one.
+ * once. Calls that come together count as one. A plx_context_wait() or plx_context_turn() returns
+ * early once for it, unless a run was stopped by it before.
  *
  * Cost: as plx_context_wake(). Thread: any thread, as long as it does not overlap destroy. In
  * callbacks: yes.

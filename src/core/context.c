@@ -179,7 +179,7 @@ int plx_context_after_fork(plx_context *context)
     if (code < 0)
         return code;
     /* Who was inside wait stayed in the parent, and so did the nested descriptor and the tasks. */
-    atomic_fetch_and(&context->state, PLX__WOKEN | PLX__ARRIVED | PLX__STOPPED);
+    atomic_fetch_and(&context->state, PLX__WOKEN | PLX__ARRIVED | PLX__STOPPED | PLX__HALTED);
     plx__loop_after_fork(context);
     context->is_raised = false;
     context->alarm = PLX__NEVER;

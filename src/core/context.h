@@ -162,12 +162,13 @@ extern const struct plx__kind_ops *const plx__kinds[PLX__KINDS];
 #define PLX__POSTED   0x10u /* a task was posted */
 #define PLX__ARRIVED  0x20u /* something is among the arrivals */
 #define PLX__STOPPED  0x40u /* run is to return */
+#define PLX__HALTED   0x80u /* and a sleep is to end for it: whoever takes either takes this */
 
 /* One of these ends a sleep. */
-#define PLX__NEWS (PLX__WOKEN | PLX__POSTED | PLX__ARRIVED)
+#define PLX__NEWS (PLX__WOKEN | PLX__POSTED | PLX__ARRIVED | PLX__HALTED)
 
 /* These end a wait, even without a report. */
-#define PLX__ENDINGS (PLX__WOKEN | PLX__POSTED)
+#define PLX__ENDINGS (PLX__WOKEN | PLX__POSTED | PLX__HALTED)
 
 /* Who can have something to report. A wait serves them in turn. */
 enum plx__source {

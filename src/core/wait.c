@@ -240,6 +240,7 @@ PLX__RARE static void leave_nested(struct plx_context *context, bool has_failed)
 
 /* What stays when a wait ends. A failed one has not told of a wake, which then ends the next. */
 #define LASTING (PLX__NESTED | PLX__ARRIVED | PLX__POSTED | PLX__STOPPED)
+#define UNTOLD  (PLX__WOKEN | PLX__HALTED)
 
 static inline void leave(struct plx_context *context, int result, uint32_t keep)
 {
@@ -249,7 +250,7 @@ static inline void leave(struct plx_context *context, int result, uint32_t keep)
     if (PLX__LIKELY(result >= 0))
         atomic_fetch_and(&context->state, LASTING | keep);
     else
-        atomic_fetch_and(&context->state, LASTING | PLX__WOKEN | keep);
+        atomic_fetch_and(&context->state, LASTING | UNTOLD | keep);
     if (is_nested)
         plx__nest_left(context);
 }

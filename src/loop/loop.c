@@ -126,11 +126,17 @@ int plx_context_turn(plx_context *context, plx_duration timeout)
     return code < 0 ? code : leave(context, turn(context, timeout));
 }
 
-/* Takes the stop that is asked for, if it is. */
+/* Takes the stop that is asked for, if it is, and not a wake: that one is for the next wait. */
 static bool is_stopped(struct plx_context *context)
 {
-    return atomic_load(&context->state) & PLX__STOPPED &&
-           atomic_fetch_and(&context->state, ~(uint32_t)PLX__STOPPED) & PLX__STOPPED;
+    return plx__take_news(context, PLX__STOPPED | PLX__HALTED);
+}
+
+/* What a run returns. */
+static int end_run(struct plx_context *context, int code)
+{
+    plx__nest_update(context); /* a stop that was taken is not to show */
+    return code < 0 ? code : PLX_OK;
 }
 
 int plx_context_run(plx_context *context)
@@ -143,13 +149,13 @@ int plx_context_run(plx_context *context)
             break;
         code = turn(context, context->armed_count > 0 ? PLX_FOREVER : 0);
     }
-    return leave(context, code < 0 ? code : PLX_OK);
+    return leave(context, end_run(context, code));
 }
 
 void plx_context_stop(plx_context *context)
 {
     if (context && !plx__is_forked(context))
-        plx__rouse(context, PLX__STOPPED | PLX__WOKEN);
+        plx__rouse(context, PLX__STOPPED | PLX__HALTED);
 }
 
 void plx_watcher_set_background(plx_watcher *watcher, bool is_background)

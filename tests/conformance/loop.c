@@ -669,6 +669,32 @@ void loop_stop_finishes_the_batch(struct scene *scene)
     }
 }
 
+/* The run that was stopped has used the stop up: the wait after it sleeps, or an event ends it. */
+void loop_stop_is_no_wake_for_the_next_wait(struct scene *scene)
+{
+    plx_watcher *reported[1];
+    struct actor stopper;
+
+    cast(&stopper, scene->context, plx_timer(0, 0), PLX_TIMER, act_stop);
+    CHECK_OK(plx_context_run(scene->context));
+    CHECK_EQUAL(stopper.calls, 1);
+    CHECK_OK(plx_watcher_again(stopper.watcher, PLX_MS(20)));
+    CHECK_EQUAL(plx_context_wait(scene->context, reported, 1, PATIENCE), 1);
+}
+
+/* The wake is for who waits, and not for the run: a stop beside it does not use it up. */
+void loop_stop_leaves_a_wake(struct scene *scene)
+{
+    plx_watcher *reported[1];
+    struct actor timer;
+
+    cast(&timer, scene->context, plx_timer(PLX_FOREVER, 0), PLX_TIMER, NULL);
+    plx_context_stop(scene->context);
+    CHECK_OK(plx_context_wake(scene->context));
+    CHECK_OK(plx_context_run(scene->context));
+    CHECK_EQUAL(plx_context_wait(scene->context, reported, 1, PLX_FOREVER), 0);
+}
+
 struct caller {
     plx_context *context;
     long main_thread;
@@ -826,6 +852,23 @@ void loop_muted_does_not_show_outside(struct scene *scene)
         CHECK_EQUAL(plx_context_turn(scene->context, 0), 0);
     CHECK(!readable_now(fd));
     EXPECT_QUIET(scene);
+}
+
+void loop_stop_that_was_taken_does_not_show_outside(struct scene *scene)
+{
+    struct actor actor;
+    int fd;
+
+    skip_without_nesting(scene);
+    fd = plx_context_fd(scene->context);
+    CHECK(fd >= 0);
+    cast(&actor, scene->context, plx_timer(0, 0), PLX_TIMER, act_stop);
+    CHECK_OK(plx_context_run(scene->context));
+    CHECK(!readable_now(fd));
+    plx_context_stop(scene->context);
+    CHECK(readable_now(fd));
+    CHECK_OK(plx_context_run(scene->context));
+    CHECK(!readable_now(fd));
 }
 
 void loop_callback_changes_show_outside(struct scene *scene)
