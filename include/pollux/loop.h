@@ -10,6 +10,9 @@
  * included, to stop, post and wake, and to destroy any context. Destroying the own one takes effect
  * when the outermost turn or run returns, and no further callback of it runs. What would wait
  * (wait, turn, run) and plx_context_after_fork() are PLX_ERR_BUSY there.
+ *
+ * A child that is forked there comes out of the same turn, whose other callbacks and tasks are the
+ * parent's: turn returns how many ran, run PLX_ERR_FORKED.
  */
 #ifndef POLLUX_LOOP_H
 #define POLLUX_LOOP_H

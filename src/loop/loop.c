@@ -132,9 +132,11 @@ static bool is_stopped(struct plx_context *context)
     return plx__take_news(context, PLX__STOPPED | PLX__HALTED);
 }
 
-/* What a run returns. */
+/* What a run returns. A child that was forked in its last callback comes out here as well. */
 static int end_run(struct plx_context *context, int code)
 {
+    if (plx__is_forked(context))
+        return PLX_ERR_FORKED;
     plx__nest_update(context); /* a stop that was taken is not to show */
     return code < 0 ? code : PLX_OK;
 }

@@ -1040,6 +1040,21 @@ void loop_forks_in_a_run(struct scene *scene)
     CHECK(total_calls(actors, 3) >= 2);
 }
 
+/* Nothing is left to wait for; still the run was not the child's. */
+void loop_forks_in_the_last_callback_of_a_run(struct scene *scene)
+{
+    struct actor actor;
+    int code;
+
+    forked = -1;
+    cast(&actor, scene->context, plx_timer(0, 0), PLX_TIMER, act_fork);
+    code = plx_context_run(scene->context);
+    if (forked == 0)
+        _exit(code == PLX_ERR_FORKED ? EXIT_SUCCESS : EXIT_FAILURE);
+    child_join(forked);
+    CHECK_OK(code);
+}
+
 static void act_fork_and_destroy(struct actor *self)
 {
     act_fork(self);
