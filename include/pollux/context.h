@@ -96,6 +96,8 @@ PLX_API int plx_context_create(plx_context **ret_context, const plx_context_opti
  * child's own descriptors only: the parent's context is untouched.
  *
  * Thread: owner, and nobody else may be inside any function of the context, wake included.
+ * In callbacks: yes, and from one of this context it takes effect when the outermost turn or run
+ * returns.
  */
 PLX_API void plx_context_destroy(plx_context *context);
 
@@ -105,7 +107,8 @@ PLX_API void plx_context_destroy(plx_context *context);
  * `data` is the caller's and comes back from plx_watcher_data(). `ret_watcher` may be NULL.
  *
  * Events: at least one of READ, WRITE, PRI, RDHUP, ERROR, HUP, and any modes. With nothing but
- * ERROR and HUP the watcher is reported once and is then silent until modify.
+ * ERROR and HUP the watcher is reported once and is then silent until modify. Handles that are no
+ * descriptor take the one event of their kind, with or without PLX_ONESHOT.
  *
  * Ownership: the watcher is the context's, valid until the wait that follows its removal, or until
  * destroy. The descriptor is borrowed: remove the watcher before you close it. If the number was
@@ -116,12 +119,14 @@ PLX_API void plx_context_destroy(plx_context *context);
  * valid), PLX_ERR_INVALID (no event, unknown bits, modes alone, events of another kind of handle,
  * a malformed handle), PLX_ERR_NOSUPPORT (the backend has no EDGE or PRI, or cannot watch such a
  * descriptor), PLX_ERR_NOMEM, PLX_ERR_SYSTEM (for example ENOSPC: fs.epoll.max_user_watches),
- * PLX_ERR_FORKED. On error nothing has changed.
- * Cost: one system call; one more if the number is in the table already, and for a regular file on
- * epoll. It allocates nothing while there is room: plain descriptors that were removed leave
- * theirs. Thread: owner. In callbacks: yes. Portability: regular files, directories and /dev/null
- * are always ready on every POSIX backend. poll(2) says so itself; epoll_ctl(2) refuses them with
- * EPERM, which the context makes up for.
+ * PLX_ERR_FORKED; for a process also PLX_ERR_NOTFOUND and PLX_ERR_TOOBIG. On error nothing has
+ * changed.
+ * Cost: one system call for a descriptor; one more if the number is in the table already, and for a
+ * regular file on epoll. Two for a process, a few for a signal, none for a timer or a notify. It
+ * allocates nothing while there is room: plain descriptors that were removed leave theirs.
+ * Thread: owner. In callbacks: yes.
+ * Portability: regular files, directories and /dev/null are always ready on every POSIX backend.
+ * poll(2) says so itself; epoll_ctl(2) refuses them with EPERM, which the context makes up for.
  */
 PLX_API int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, void *data,
                             plx_watcher **ret_watcher);
@@ -129,9 +134,9 @@ PLX_API int plx_context_add(plx_context *context, plx_handle handle, uint32_t ev
 /*
  * Waits until a watcher is ready, at most `timeout` nanoseconds (0: looks once; PLX_FOREVER: no
  * limit), and writes up to `capacity` triggered watchers to `ret_ready`, each at most once.
- * Returns how many; 0 when the time has passed or plx_context_wake() was called. A signal handler
- * that runs meanwhile does not end the wait. An empty context sleeps. The wait is never shorter
- * than the timeout, rounding included.
+ * Returns how many; 0 when the time has passed or plx_context_wake() was called, which also
+ * plx_context_post() and plx_context_stop() do. A signal handler that runs meanwhile does not end
+ * the wait. An empty context sleeps. The wait is never shorter than the timeout, rounding included.
  *
  * With more ready than `capacity` nothing is lost: the rest comes with the next waits, and all get
  * their turn. What a watcher reported is asked with plx_watcher_triggered().
@@ -142,8 +147,9 @@ PLX_API int plx_context_add(plx_context *context, plx_handle handle, uint32_t ev
  * PLX_ERR_NOMEM or PLX_ERR_TOOBIG (the kernel had no room for a pending change or for a new queue:
  * nothing is lost, the next wait tries again), PLX_ERR_SYSTEM, PLX_ERR_FORKED.
  * Cost: one system call for up to 1 024 reports, one for each further 1 024, one for each modify
- * since the last wait that really changed something, and on epoll one for each report of a regular
- * file (is it still open?). It allocates nothing.
+ * since the last wait that really changed something, one for each report of a process (how did it
+ * end?), and on epoll one for each report of a regular file (is it still open?). It allocates
+ * nothing.
  * Thread: owner. In callbacks: no (PLX_ERR_BUSY).
  */
 PLX_API int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int capacity,
@@ -173,14 +179,16 @@ PLX_API plx_backend plx_context_backend(const plx_context *context);
 PLX_API size_t plx_context_count(const plx_context *context);
 
 /*
- * A descriptor for another loop to watch: readable, level-triggered, whenever a wait of this
- * context would return at once, for whatever reason. Do nothing with it but poll it. After an
- * event call plx_context_wait() with timeout 0, or plx_context_turn().
+ * A descriptor for another loop to watch: readable, level-triggered, whenever a wait or a turn of
+ * this context would return at once, for whatever reason. Do nothing with it but poll it. After an
+ * event call plx_context_wait() with timeout 0, or plx_context_turn(); who posts tasks has to call
+ * the latter, because it shows ready until they have run.
  *
  * It may show ready once for nothing: after a custom handle with has_buffered was reported, because
- * only the next wait can ask, and at the time of a timer that was stopped, removed or put off since
- * the last wait. What an add or a modify makes ready while another thread is inside
- * plx_context_wake() may show only when that call has come to its write.
+ * only the next wait can ask; at the time of a timer that was stopped, removed or put off since the
+ * last wait; and when a signal or a notify comes to a watcher that is muted. What an add or a
+ * modify makes ready while another thread is inside plx_context_wake() may show only when that call
+ * has come to its write.
  *
  * The number, and an outer loop's registration of it, stay good until destroy or after_fork. From
  * the first call on changes go to the kernel at once, wakes may cost two system calls, and a timer

@@ -58,9 +58,9 @@ PLX_API int plx_context_run(plx_context *context);
 
 /*
  * One wait of at most `timeout` nanoseconds (0: a look; PLX_FOREVER: no limit), the callbacks of up
- * to 1 024 watchers, and the tasks that were posted by then. Returns how many ran. It is bounded:
- * what stays ready, and what callbacks and tasks post, is for the next turn. With a task queued
- * it does not sleep. A ready watcher without a callback is muted until modify.
+ * to 1 024 watchers, and the tasks that were posted by then, also by these callbacks. Returns how
+ * many ran. It is bounded: what stays ready, and what tasks post, is for the next turn. With a task
+ * queued it does not sleep. A ready watcher without a callback is muted until modify.
  *
  * Errors: those of plx_context_wait(). PLX_ERR_NOMEM also for want of 8 KiB in the first turn.
  * Cost: that of one wait; it allocates nothing but in the first turn.

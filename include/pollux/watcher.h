@@ -50,7 +50,7 @@ PLX_API int plx_watcher_modify(plx_watcher *watcher, uint32_t events);
  * Ownership: the watcher may be asked until the next wait; what `data` points to is no longer used.
  * The cleanup of a custom handle runs in that wait.
  * Errors: PLX_ERR_INACTIVE (it was removed before), PLX_ERR_FORKED, PLX_ERR_INVALID.
- * Cost: at most one system call.
+ * Cost: at most one system call; two for a process, a few for a signal.
  */
 PLX_API int plx_watcher_remove(plx_watcher *watcher);
 
@@ -119,7 +119,8 @@ PLX_API int plx_watcher_exit_status(const plx_watcher *watcher, int *ret_status)
 PLX_API int plx_watcher_notify(plx_watcher *watcher);
 
 /*
- * Ends what plx_watcher_notify() began. A call that comes after it raises the watcher again.
+ * Ends what plx_watcher_notify() began. A call that comes after it raises the watcher again. A
+ * report that is in the batch in hand stays there.
  *
  * Errors: PLX_ERR_INACTIVE, PLX_ERR_INVALID (no notify), PLX_ERR_FORKED.
  * Cost: no system call; after plx_context_fd() at most one.

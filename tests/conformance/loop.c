@@ -449,6 +449,26 @@ void loop_notifies_in_a_callback(struct scene *scene)
     CHECK_EQUAL(plx_context_turn(scene->context, 0), 0);
 }
 
+static void act_clear_other(struct actor *self)
+{
+    CHECK_OK(plx_watcher_clear(self->other->watcher));
+}
+
+/* Clearing is about the next wait. What this one has reported is called back. */
+void loop_clears_what_is_in_hand(struct scene *scene)
+{
+    struct actor first, second;
+
+    cast(&first, scene->context, plx_notify(), PLX_NOTIFY, act_clear_other);
+    cast(&second, scene->context, plx_notify(), PLX_NOTIFY, act_clear_other);
+    first.other = &second;
+    second.other = &first;
+    CHECK_OK(plx_watcher_notify(first.watcher));
+    CHECK_OK(plx_watcher_notify(second.watcher));
+    CHECK_EQUAL(plx_context_turn(scene->context, 0), 2);
+    CHECK_EQUAL(plx_context_turn(scene->context, 0), 0);
+}
+
 /* --- What would wait --- */
 
 static void act_wait(struct actor *self)

@@ -607,6 +607,23 @@ void notify_taken_back_does_not_show_outside(struct scene *scene)
     EXPECT_OUTSIDE(scene, fd, false);
 }
 
+/* Who raises it does not know that it is muted: one look for nothing, and then it is quiet. */
+void notify_muted_shows_outside_once_at_most(struct scene *scene)
+{
+    int fd = nested(scene);
+    plx_watcher *watcher = add_raised(scene, PLX_ONESHOT);
+
+    EXPECT_REPORT(scene, watcher, PLX_NOTIFY);
+    CHECK_OK(plx_watcher_clear(watcher));
+    CHECK_OK(plx_watcher_notify(watcher));
+    CHECK_EQUAL(look(scene), 0);
+    EXPECT_OUTSIDE(scene, fd, false);
+    CHECK_OK(plx_watcher_notify(watcher));
+    EXPECT_OUTSIDE(scene, fd, false);
+    CHECK_OK(plx_watcher_modify(watcher, PLX_NOTIFY));
+    EXPECT_OUTSIDE(scene, fd, true);
+}
+
 /* After a timer it is the turn of what was raised: with a capacity of one the kernel is not even
    asked. */
 void notify_oneshot_shows_outside_once(struct scene *scene)
