@@ -6,6 +6,9 @@
 
 #include <pollux/error.h>
 
+/* Elements: tens of kilobytes at least. */
+#define LARGE 16384
+
 static void *default_resize(void *state, void *block, size_t old_size, size_t new_size)
 {
     (void)state;
@@ -38,7 +41,7 @@ int plx__alloc_grow(const plx_allocator *allocator, void *array, uint32_t *capac
 {
     if (needed <= *capacity)
         return PLX_OK;
-    uint64_t wanted = (uint64_t)*capacity + *capacity / 8 + step;
+    uint64_t wanted = (uint64_t)*capacity + *capacity / (*capacity < LARGE ? 8 : 32) + step;
     if (wanted < needed)
         wanted = needed;
     if (wanted > UINT32_MAX || wanted > SIZE_MAX / element)

@@ -17,6 +17,15 @@
  * class: 8 bytes less for every watcher.
  * Slabs are freed with the table only, so that looking a stale token up is always safe.
  *
+ * Each slab has its own list of free slots, and those that have any are linked. What came back in
+ * the order in which a million timers end goes out again slab after slab: neighbours in time are
+ * neighbours in memory, and the next slab can be fetched before it is needed.
+ *
+ * The first slabs are blocks of their own. What no longer fits a cache is carved out of chunks,
+ * from one multiple of the largest size to the next: then the header can be fetched together with
+ * the object, of which nothing has to be known but its address (plx__slot_expect()). At the ends of
+ * a chunk there are shorter slabs, so that nothing is lost for that.
+ *
  * One thread uses a table. Only a slot's offset, and through it the slab's header, may be read by
  * others while the slot is in use: it is a memory location of its own and never changes.
  */
@@ -26,15 +35,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "src/base/alloc.h"
+#include "src/base/compiler.h"
 #include "src/base/tuning.h"
 
 /* The first member of every object in the table. */
 struct plx__slot {
     uint32_t generation; /* 1..PLX__GENERATION_MAX; moves on when the slot is retired */
     uint8_t offset;      /* from the slab's start, in units of PLX__SLOT_UNIT */
-    uint8_t next_high;   /* a number of 24 bits: the free list; the owner's while it is in use */
+    uint8_t next_high;   /* 24 bits: the next free offset; the owner's while it is in use */
     uint16_t next_low;
 };
 
@@ -45,15 +56,17 @@ struct plx__token {
 };
 
 #define PLX__SLOT_UNIT      8u
-#define PLX__SLOT_OFFSETS   256u      /* offsets have 8 bits, which bounds a slab to 2 KiB */
+#define PLX__SLOT_OFFSETS   256u /* offsets have 8 bits, which bounds a slab to 2 KiB */
+#define PLX__SLAB_ALIGN     (PLX__SLOT_UNIT * PLX__SLOT_OFFSETS)
 #define PLX__SLAB_MAX       0xFFFFu   /* slabs have 16: four million objects of 32 bytes */
 #define PLX__SLOT_NONE      0u        /* ends a list: there the header of the first slab is */
 #define PLX__SLOT_LIMIT     0xFFFFFFu /* numbers are smaller */
 #define PLX__GENERATION_MAX ((uint32_t)((UINT64_C(1) << PLX__GENERATION_BITS) - 1))
 
 struct plx__slab {
-    uint32_t
-        sentinel; /* never 0: a token of zeroes names the slab itself, and is stale there too */
+    /* The first free offset, or 0, above the number of the next slab that has one. PLX__SLAB_MARK
+       is always set: a token of zeroes names the slab itself, and is stale there too. */
+    uint32_t open;
     uint16_t number;
     uint8_t stride; /* from slot to slot, in units */
     uint8_t kind;   /* the class of its objects */
@@ -63,7 +76,12 @@ struct plx__slab {
     };
 };
 
+#define PLX__SLAB_MARK 0x1000000u
+#define PLX__SLAB_NONE PLX__SLAB_MAX /* ends the list of slabs */
+
 #define PLX__SLOT_CLASSES 12u
+
+struct plx__chunk; /* what many slabs were carved out of */
 
 struct plx__slot_table {
     const plx_allocator *allocator;
@@ -71,8 +89,9 @@ struct plx__slot_table {
     struct plx__slab **slabs;
     uint32_t slab_count;
     uint32_t slab_capacity;
+    struct plx__chunk *chunk; /* the latest; it knows the others */
     uint8_t stride[PLX__SLOT_CLASSES];
-    uint32_t free_first[PLX__SLOT_CLASSES];
+    struct plx__slab *open[PLX__SLOT_CLASSES]; /* has a free slot, or NULL */
     uint32_t free_count[PLX__SLOT_CLASSES];
 };
 
@@ -84,21 +103,26 @@ void plx__slots_close(struct plx__slot_table *table);
 /* Makes `count` slots of the class free; on failure fewer may be. */
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count);
 
-/* An object, zeroed but for its slot, or NULL when there is no memory. */
-void *plx__slots_take(struct plx__slot_table *table, unsigned kind);
-
 /*
  * Makes the tokens of a slot stale; its object may be read until the slot is put back. True if the
  * generations of this slot were used up and start again.
  */
 bool plx__slot_retire(struct plx__slot *slot);
 
-/* Puts a retired slot, or one that was taken and never shown to anybody, on the free list. */
-void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot);
+/* The rare halves of what follows. */
+struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind);
+void plx__slots_next_slab(struct plx__slot_table *table, unsigned kind);
 
 static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
 {
     return (struct plx__slab *)((uintptr_t)slot - slot->offset * PLX__SLOT_UNIT);
+}
+
+/* Begins to fetch the header of a slot before anything of the slot is known. It may be elsewhere,
+   among the first slabs, which a cache holds anyway. */
+static inline void plx__slot_expect(const void *slot)
+{
+    PLX__PREFETCH((const void *)((uintptr_t)slot & ~(uintptr_t)(PLX__SLAB_ALIGN - 1)));
 }
 
 static inline unsigned plx__slot_class(const struct plx__slot *slot)
@@ -138,6 +162,57 @@ static inline void *plx__slots_at(struct plx__slab *const *slabs, uint32_t numbe
 {
     return (void *)((uintptr_t)slabs[number / PLX__SLOT_OFFSETS] +
                     (uintptr_t)(number % PLX__SLOT_OFFSETS) * PLX__SLOT_UNIT);
+}
+
+static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uint32_t offset)
+{
+    return (struct plx__slot *)((uintptr_t)slab + (uintptr_t)offset * PLX__SLOT_UNIT);
+}
+
+static inline uint32_t plx__slab_free(const struct plx__slab *slab)
+{
+    return slab->open >> 16 & (PLX__SLOT_OFFSETS - 1);
+}
+
+static inline void plx__slab_set_free(struct plx__slab *slab, uint32_t offset)
+{
+    slab->open = PLX__SLAB_MARK | offset << 16 | (uint16_t)slab->open;
+}
+
+/* An object of which only the slot is set, or NULL when there is no memory. */
+static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
+{
+    struct plx__slab *slab = table->open[kind];
+    if (!slab && !(slab = plx__slots_add_slab(table, kind)))
+        return NULL;
+    struct plx__slot *slot = plx__slab_slot(slab, plx__slab_free(slab));
+    uint32_t next = plx__slot_next(slot);
+    plx__slab_set_free(slab, next);
+    if (next == 0)
+        plx__slots_next_slab(table, kind);
+    table->free_count[kind]--;
+    plx__slot_link(slot, PLX__SLOT_NONE);
+    return slot;
+}
+
+/* Puts a retired slot, or one that was taken and never shown to anybody, on the free list. */
+static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot)
+{
+    struct plx__slab *slab = plx__slot_slab(slot);
+    unsigned kind = slab->kind;
+#ifdef POLLUX_STRESS
+    /* Who reads on will notice; but a notify that was removed has to look removed until its place
+       is another's, and what says that it is alive is a lowest bit. */
+    memset(slot + 1, 0xDA, plx__slot_size(slot) - sizeof *slot);
+#endif
+    uint32_t next = plx__slab_free(slab);
+    if (next == 0) {
+        slab->open = table->open[kind] ? table->open[kind]->number : PLX__SLAB_NONE;
+        table->open[kind] = slab;
+    }
+    plx__slot_link(slot, next);
+    plx__slab_set_free(slab, slot->offset);
+    table->free_count[kind]++;
 }
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "src/core/context.h"
 
+#include <string.h>
+
 #include "src/core/normalise.h"
 
 static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
@@ -17,7 +19,11 @@ static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
 struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kind kind,
                                       bool has_callback)
 {
-    return plx__slots_take(&context->slots, (unsigned)kind * 2 + has_callback);
+    struct plx_watcher *watcher =
+        plx__slots_take(&context->slots, (unsigned)kind * 2 + has_callback);
+    if (watcher)
+        memset(&watcher->target.slot + 1, 0, plx__kinds[kind]->size - sizeof watcher->target.slot);
+    return watcher;
 }
 
 static bool has_callback(const struct plx_watcher *watcher)

@@ -48,6 +48,7 @@ struct plx__target *rig_target(struct rig *rig, int fd)
     struct plx__target *target = plx__slots_take(&rig->slots, 0);
     REQUIRE(target != NULL);
     target->fd = fd;
+    target->place = 0;
     return target;
 }
 
