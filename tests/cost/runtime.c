@@ -357,7 +357,6 @@ static void stop(struct desk *desk)
     add_with_callback(desk, plx_notify(), PLX_NOTIFY, do_nothing, NULL);
     COSTS_NOTHING(desk, stop_twice(desk->context));
     COSTS_NOTHING(desk, CHECK_OK(plx_context_run(desk->context)));
-    COSTS_A_LOOK(desk, CHECK_EQUAL(wait_for(desk, PLX_FOREVER), 0));
     desk_on_sleep(stop_twice, desk->context);
     COSTS(desk, CHECK_OK(plx_context_run(desk->context)), "epoll_wait=1 write=1",
           "ppoll=1 read=1 write=1");
