@@ -76,6 +76,7 @@ static void live(struct run *run)
         while (adopt(run) < 0)
             continue;
         model_rebuild(&run->model, true);
+        sources_rebuild(&run->sources);
         lose_numbers(run);
         signals_resume(run);
         signals_check();

@@ -111,8 +111,21 @@ int sources_ready(const struct sources *sources, enum certainty at_least, struct
     return count;
 }
 
+/* The descriptor of a process hangs up when that is collected. */
+void sources_rebuild(struct sources *sources)
+{
+    for (int i = 0; i < sources->count; i++) {
+        struct source *source = &sources->list[i];
+        source->is_muffled |= source->kind == PLX_HANDLE_PROCESS && !source->is_armed;
+    }
+}
+
 bool sources_may_show_nothing(const struct sources *sources, int64_t moment)
 {
+    for (int i = 0; i < sources->count; i++) {
+        if (sources->list[i].is_muffled)
+            return true;
+    }
     return sources->is_stirred || sources->alarm <= moment;
 }
 
@@ -150,6 +163,7 @@ struct source *source_add(struct run *run, plx_handle handle, const char *name, 
 void source_rearm(struct source *source, struct span span)
 {
     source->is_armed = true;
+    source->is_muffled = false;
     if (source->kind == PLX_HANDLE_TIMER)
         timer_start(source, source->own, span);
 }

@@ -64,6 +64,7 @@ struct source {
     struct child *child;
     int code; /* of plx_watcher_exit_status() */
     int status;
+    bool is_muffled;  /* muted, but its kernel cannot be kept from a last word */
     bool is_doubtful; /* a sibling of this process, of which nobody may tell */
 };
 
@@ -93,6 +94,9 @@ struct source *source_any(struct run *run, uint32_t kind);
 
 enum certainty source_forecast(const struct source *source, struct span span);
 int sources_ready(const struct sources *sources, enum certainty at_least, struct span span);
+
+/* There is a new kernel queue, or there may be. */
+void sources_rebuild(struct sources *sources);
 
 /* May the nested descriptor be readable for nothing at that moment? */
 bool sources_may_show_nothing(const struct sources *sources, int64_t moment);

@@ -108,6 +108,7 @@ void wait_end(struct run *run, struct wait *wait)
     if (wait->faults.queues > 0) {
         run->totals.rebuilds++;
         model_rebuild(&run->model, !wait->is_cut_short);
+        sources_rebuild(&run->sources);
     }
     if (wait->ready[wait->capacity] != (plx_watcher *)wait)
         journal_fail("the wait wrote behind the end of the array");
@@ -300,8 +301,10 @@ static void check_reports(struct run *run, struct wait *wait)
     if (wait->count < wait->capacity && !wait->is_cut_short)
         run->sources.is_stirred = wait->is_disturbed;
     /* A nested context rebuilds at the end of the wait: what was reported may come once more. */
-    if (wait->faults.queues > 0)
+    if (wait->faults.queues > 0) {
         model_rebuild(&run->model, !wait->is_cut_short);
+        sources_rebuild(&run->sources);
+    }
 }
 
 static bool is_due_soon(const struct run *run, int64_t moment)
