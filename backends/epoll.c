@@ -8,7 +8,7 @@
  *   a. A registration belongs to the open file, not to the number. A descriptor that was closed
  *      while a duplicate lives is reported for ever and cannot be removed. See requeue.c.
  *   b. Regular files, directories and /dev/null are refused with EPERM. See take_outside() in
- *      watcher.c.
+ *      descriptor.c.
  *   c. ERROR and HUP are reported whether asked for or not; only EPOLLONESHOT stops that.
  *   d. epoll_wait() has milliseconds. epoll_pwait2() has nanoseconds, since Linux 5.11; older
  *      kernels answer ENOSYS, and seccomp filters older than that EPERM.

@@ -270,6 +270,12 @@ static inline enum plx__kind plx__watcher_kind(const struct plx_watcher *watcher
     return (enum plx__kind)(plx__slot_class(&watcher->target.slot) / 2);
 }
 
+/* Was it added with a callback, which then stands behind everything else in its slot? */
+static inline bool plx__watcher_has_callback(const struct plx_watcher *watcher)
+{
+    return plx__slot_class(&watcher->target.slot) % 2;
+}
+
 static inline struct plx_context *plx__watcher_owner(const struct plx_watcher *watcher)
 {
     return plx__slot_slab(&watcher->target.slot)->owner;

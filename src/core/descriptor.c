@@ -53,7 +53,7 @@ static int take_outside(struct plx_context *context, struct plx_watcher **watche
 {
     struct plx_watcher *inside = *watcher;
     if (!(inside->flags & PLX__WIDE)) {
-        bool has_callback = plx__slot_class(&inside->target.slot) % 2;
+        bool has_callback = plx__watcher_has_callback(inside);
         struct plx_watcher *outside = plx__watcher_take(context, PLX__KIND_WIDE, has_callback);
         if (!outside)
             return PLX_ERR_NOMEM;

@@ -26,11 +26,6 @@ struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kin
     return watcher;
 }
 
-static bool has_callback(const struct plx_watcher *watcher)
-{
-    return plx__slot_class(&watcher->target.slot) % 2;
-}
-
 /* Behind everything else in the slot. */
 static plx_callback **callback_of(const struct plx_watcher *watcher)
 {
@@ -39,7 +34,7 @@ static plx_callback **callback_of(const struct plx_watcher *watcher)
 
 plx_callback *plx__watcher_callback(const struct plx_watcher *watcher)
 {
-    return has_callback(watcher) ? *callback_of(watcher) : NULL;
+    return plx__watcher_has_callback(watcher) ? *callback_of(watcher) : NULL;
 }
 
 /* The kind that a watcher of this handle starts as; PLX__KINDS if there is no such handle. */
