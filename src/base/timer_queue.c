@@ -320,7 +320,7 @@ int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count)
     return code < 0 ? code : reserve_entries(queue, &queue->far, count);
 }
 
-void plx__timers_place(struct plx__timer_queue *queue, void *object, int64_t deadline)
+void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
     uint32_t place = *plx__timer_place(queue, object);
     struct plx__timer_entry entry = {.number = plx__slot_number(object)};

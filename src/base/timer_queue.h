@@ -72,7 +72,7 @@ void plx__timers_close(struct plx__timer_queue *queue);
 int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count);
 
 /* The long way of plx__timers_set(): finds the place for an object that is new or comes nearer. */
-void plx__timers_place(struct plx__timer_queue *queue, void *object, int64_t deadline);
+void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadline);
 
 /* Takes an object out; nothing happens if it is not queued. */
 void plx__timers_remove(struct plx__timer_queue *queue, void *object);
@@ -124,7 +124,7 @@ static inline void plx__timers_set(struct plx__timer_queue *queue, void *object,
     } else if (place > 0 && deadline >= *current) {
         *current = deadline;
     } else {
-        plx__timers_place(queue, object, deadline);
+        plx__timers_put(queue, object, deadline);
     }
 }
 
