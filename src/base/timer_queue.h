@@ -109,6 +109,13 @@ static inline bool plx__timer_is_queued(const struct plx__timer_queue *queue, vo
     return *plx__timer_place(queue, object) != 0;
 }
 
+/* A far one comes no earlier than before: its key follows. For whoever stores the deadline. */
+static inline void plx__timer_put_off(struct plx__timer_queue *queue, uint32_t place,
+                                      int64_t deadline)
+{
+    memcpy(queue->far.at[place & ~PLX__TIMER_FAR].key, &deadline, sizeof deadline);
+}
+
 /*
  * Gives an object a deadline, whether it is queued or not; if not, there has to be room. The key of
  * a far one is written also where it could be left, since whether it is later or earlier cannot be
@@ -119,7 +126,7 @@ static inline void plx__timers_set(struct plx__timer_queue *queue, void *object,
     uint32_t place = *plx__timer_place(queue, object);
     int64_t *current = plx__timer_deadline(queue, object);
     if ((place & PLX__TIMER_FAR) && deadline >= queue->floor) {
-        memcpy(queue->far.at[place & ~PLX__TIMER_FAR].key, &deadline, sizeof deadline);
+        plx__timer_put_off(queue, place, deadline);
         *current = deadline;
     } else if (place > 0 && deadline >= *current) {
         *current = deadline;

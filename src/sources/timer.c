@@ -171,10 +171,12 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
     struct timer *timer = to_timer(watcher);
     watcher->triggered = 0; /* it may be further on in the batch in hand, and is not due any more */
     int64_t deadline = plx__deadline(context->base, after);
-    bool is_running = watcher->target.place != 0; /* and so not muted */
-    if (!is_running || after < 0 || deadline < timer->deadline || is_nested(context))
+    uint32_t place = watcher->target.place; /* 0: it does not run */
+    if (place == 0 || after < 0 || deadline < timer->deadline || is_nested(context))
         return again_unusually(context, watcher, after);
-    plx__timers_set(&context->timers, watcher, deadline);
+    if (place & PLX__TIMER_FAR)
+        plx__timer_put_off(&context->timers, place, deadline);
+    timer->deadline = deadline;
     mark_relative(context, watcher);
     return PLX_OK;
 }
