@@ -11,9 +11,15 @@
 #include "src/os/os.h"
 
 /* In order of preference. */
-static const struct plx__backend *const backends[] = {
-    &plx__backend_epoll,
-    &plx__backend_poll,
+static const struct {
+    const struct plx__backend *backend;
+    bool is_played; /* another system's kernel, played for tests: nothing for AUTO */
+} backends[] = {
+    {&plx__backend_epoll, false},
+#ifdef POLLUX_PLAYS_KQUEUE
+    {&plx__backend_kqueue, true},
+#endif
+    {&plx__backend_poll, false},
 };
 
 #define BACKEND_COUNT ((int)(sizeof backends / sizeof backends[0]))
@@ -54,8 +60,8 @@ plx_backend plx_backend_from_name(const char *name)
 static const struct plx__backend *find(plx_backend id)
 {
     for (int i = 0; i < BACKEND_COUNT; i++) {
-        if (backends[i]->id == id && backends[i]->is_available())
-            return backends[i];
+        if (backends[i].backend->id == id && backends[i].backend->is_available())
+            return backends[i].backend;
     }
     return NULL;
 }
@@ -63,8 +69,8 @@ static const struct plx__backend *find(plx_backend id)
 static const struct plx__backend *find_best(void)
 {
     for (int i = 0; i < BACKEND_COUNT; i++) {
-        if (backends[i]->is_available())
-            return backends[i];
+        if (!backends[i].is_played && backends[i].backend->is_available())
+            return backends[i].backend;
     }
     return NULL;
 }
@@ -95,10 +101,10 @@ int plx_backend_list(plx_backend *ret_list, int capacity)
         return PLX_ERR_INVALID;
     int count = 0;
     for (int i = 0; i < BACKEND_COUNT; i++) {
-        if (!backends[i]->is_available())
+        if (!backends[i].backend->is_available())
             continue;
         if (count < capacity)
-            ret_list[count] = backends[i]->id;
+            ret_list[count] = backends[i].backend->id;
         count++;
     }
     return count;

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Backends of other systems over kernels that are played on this one, for tests. They are in the
+# static library alone, and a build that has one is not to be installed.
+set(pollux_plays FALSE)
+
+if(POLLUX_WITH_LIBKQUEUE)
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(LIBKQUEUE REQUIRED IMPORTED_TARGET libkqueue)
+    set(pollux_kqueue PkgConfig::LIBKQUEUE)
+elseif(POLLUX_WITH_KQUEUE_SHIM AND POLLUX_BUILD_TESTS)
+    set(pollux_kqueue pollux_kqueue_shim)
+endif()
+
+if(pollux_kqueue)
+    set(pollux_plays TRUE)
+    target_sources(pollux_static PRIVATE backends/kqueue.c)
+    target_compile_definitions(pollux_static PRIVATE POLLUX_PLAYS_KQUEUE)
+    # For all to see: the shim's options for the linker are not passed on otherwise.
+    target_link_libraries(pollux_static PUBLIC ${pollux_kqueue})
+endif()
