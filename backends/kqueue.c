@@ -440,14 +440,16 @@ static int take_refusal(struct plx__queue *queue, const struct kevent *refusal)
     if (!row || row->flags & LOST)
         return PLX_OK;
     int code = judge(row, refusal);
-    if (code < 0 && code != PLX_ERR_NOMEM) {
-        lose(queue, row);
+    if (code >= 0 || code == PLX_ERR_NOMEM) {
+        touch(queue, row);
+        return code;
+    }
+    lose(queue, row);
+    if (row->want != PLX__SILENT) { /* who is silent hears of it with the next modify */
         row->flags |= UNTOLD;
         queue->untold++;
-        return PLX_OK;
     }
-    touch(queue, row);
-    return code;
+    return PLX_OK;
 }
 
 static int take_refusals(struct plx__queue *queue, int count)
@@ -620,6 +622,20 @@ static int identify(int fd, mode_t *ret_type)
     return PLX_OK;
 }
 
+/* Files and directories are refused (quirk i), save for those that are only a path: they are open
+   for nothing, and poll(2) does not know them either. */
+static int refuse_file(int fd)
+{
+#ifdef O_PATH
+    if (fcntl(fd, F_GETFL) & O_PATH) {
+        errno = EBADF;
+        return PLX_ERR_BADHANDLE;
+    }
+#endif
+    (void)fd;
+    return PLX_ERR_NOSUPPORT;
+}
+
 static uint8_t kind_of(mode_t type)
 {
     return type == S_IFSOCK ? SOCKET : type == S_IFIFO ? PIPE : 0;
@@ -696,7 +712,7 @@ static int kq_add(struct plx__queue *queue, struct plx__target *target, uint32_t
     if (row && queue->renewal != RENEWAL_NONE)
         return add_again(queue, row, want);
     if (type == S_IFREG || type == S_IFDIR || type == S_IFBLK)
-        return PLX_ERR_NOSUPPORT; /* quirk i */
+        return refuse_file(target->fd);
     if (row && (code = probe(queue, row)) != PLX_ERR_NOTFOUND)
         return code < 0 ? code : PLX_ERR_EXISTS;
     code = reserve(queue, (uint32_t)target->fd + 1);
