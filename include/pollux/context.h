@@ -186,9 +186,9 @@ PLX_API size_t plx_context_count(const plx_context *context);
  *
  * It may show ready once for nothing: after a custom handle with has_buffered was reported, because
  * only the next wait can ask; at the time of a timer that was stopped, removed or put off since the
- * last wait; and when a signal or a notify comes to a watcher that is muted. What an add or a
- * modify makes ready while another thread is inside plx_context_wake() may show only when that call
- * has come to its write.
+ * last wait; when a signal or a notify comes to a watcher that is muted; and with kqueue after any
+ * report, until the next wait. What an add or a modify makes ready while another thread is inside
+ * plx_context_wake() may show only when that call has come to its write.
  *
  * The number, and an outer loop's registration of it, stay good until destroy or after_fork. From
  * the first call on changes go to the kernel at once, wakes may cost two system calls, and a timer

@@ -43,10 +43,19 @@ static void leave_nest(struct nest *nest)
         plx_context_destroy(nest->outer[i]);
 }
 
+/* Where nothing is due, a wait takes away what is left of the last report. */
+static void settle(struct scene *scene)
+{
+    if (tolerance_nested_lags(scene->backend))
+        CHECK_EQUAL(look(scene), 0);
+}
+
 static void expect_nested(int line, const struct nest *nest, bool ready)
 {
     plx_watcher *reported[1];
 
+    if (!ready)
+        settle(nest->scene);
     check_equal(__FILE__, line, "readable in poll", readable_now(nest->fd), ready);
     check_equal(__FILE__, line, "readable in a queue", system_queue_ready(nest->queue), ready);
     for (int i = 0; i < nest->outer_count; i++)
@@ -363,6 +372,7 @@ void nest_drives_a_context_from_a_context(struct scene *scene)
         CHECK(ready[0] == outer_watcher);
         EXPECT_REPORT(scene, inner_watcher, PLX_READ);
         drain(ends.here);
+        settle(scene);
         CHECK_EQUAL(plx_context_wait(outer, ready, 1, SHORT_WHILE), 0);
     }
     plx_context_destroy(outer);

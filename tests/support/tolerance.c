@@ -47,6 +47,21 @@ bool tolerance_silent_close(plx_backend backend)
     return !scans_a_list(backend);
 }
 
+bool tolerance_close_is_final(plx_backend backend)
+{
+    return backend == PLX_BACKEND_KQUEUE;
+}
+
+bool tolerance_nested_lags(plx_backend backend)
+{
+    return backend == PLX_BACKEND_KQUEUE;
+}
+
+bool tolerance_queue_is_inherited(plx_backend backend)
+{
+    return backend != PLX_BACKEND_KQUEUE;
+}
+
 bool tolerance_refuses_nesting(plx_backend backend)
 {
     return scans_a_list(backend);

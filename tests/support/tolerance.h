@@ -32,6 +32,15 @@ bool tolerance_notices_reuse(plx_backend backend);
 /* T6: may a descriptor that was closed under its watcher pass in silence? */
 bool tolerance_silent_close(plx_backend backend);
 
+/* T6: does closing end a watch even while a duplicate lives? epoll's goes on, as a ghost. */
+bool tolerance_close_is_final(plx_backend backend);
+
+/* T4: may the descriptor to nest show until the next wait what the last one has told? */
+bool tolerance_nested_lags(plx_backend backend);
+
+/* Is the kernel's queue one of the descriptors that a forked child inherits? */
+bool tolerance_queue_is_inherited(plx_backend backend);
+
 /* A kernel object to nest exists; elsewhere plx_context_fd() is PLX_ERR_NOSUPPORT. */
 bool tolerance_refuses_nesting(plx_backend backend);
 
