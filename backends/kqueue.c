@@ -24,6 +24,8 @@
  *      refused here, and so are directories. See take_outside() in descriptor.c.
  *   j. EVFILT_USER is younger than EVFILT_READ: NetBSD 10, OpenBSD 7.8. Before, a pipe wakes, and
  *      the queue cannot be nested.
+ *   k. A reading end of a pipe is ready to be written, because pipes are two-way in these kernels,
+ * though write(2) refuses it on all but FreeBSD, where the end is not read-only either.
  */
 #include "backends/kqueue.h"
 
@@ -86,6 +88,7 @@ struct plx__kqueue_calls plx__kqueue_calls = {
     .kevent = call_kevent,
     .look = poll,
     .identify = fstat,
+    .control = fcntl,
     .pipe = pipe,
     .read = read,
     .write = write,
@@ -117,11 +120,12 @@ static const unsigned short flags_of[] = {
 enum {
     SOCKET = 1 << 0,
     PIPE = 1 << 1,
-    BROKEN = 1 << 2,  /* no write filter is to be had: quirk f */
-    ENDED = 1 << 3,   /* the reading half of a socket has ended, for good */
-    REWRITE = 1 << 4, /* its filters are made anew with the next change */
-    LOST = 1 << 5,    /* the kernel does not have it any more: it was closed */
-    UNTOLD = 1 << 6   /* LOST, and the record with PLX__GONE is due */
+    BROKEN = 1 << 2,   /* no write filter is to be had: quirk f */
+    ENDED = 1 << 3,    /* an end was told to somebody who does not read */
+    REWRITE = 1 << 4,  /* its filters are made anew with the next change */
+    LOST = 1 << 5,     /* the kernel does not have it any more: it was closed */
+    UNTOLD = 1 << 6,   /* LOST, and the record with PLX__GONE is due */
+    READ_ONLY = 1 << 7 /* a reading end of a pipe: quirk k */
 };
 
 struct row {
@@ -261,10 +265,18 @@ static enum mode mode_of(uint32_t want)
     return (want & PLX__MODES) == PLX_EDGE ? CLEAR : LEVEL;
 }
 
+/* Is it to be told of an end as long as there is one, though it does not read? */
+static bool awaits_end(const struct row *row)
+{
+    return !(row->want & PLX_READ) &&
+           (row->want & PLX_RDHUP || (row->want & PLX_WRITE && row->flags & READ_ONLY));
+}
+
 /*
  * Which filters an interest needs. PLX_ONESHOT is level, silenced after its record, because
- * EV_ONESHOT would forget the filter and each filter would be told once. For an end alone there is
- * a read filter with EV_CLEAR whose data are dropped.
+ * EV_ONESHOT would forget the filter and each filter would be told once. Who wants to know of an
+ * end alone has a read filter with EV_CLEAR, whose data are dropped; once it has ended there are
+ * none, and it may be level.
  */
 static void find_needs(const struct row *row, enum mode needs[FILTERS])
 {
@@ -273,11 +285,12 @@ static void find_needs(const struct row *row, enum mode needs[FILTERS])
         needs[row->held[READ] == NONE && row->held[WRITE] != NONE ? WRITE : READ] = OFF;
         return;
     }
-    if (row->want & PLX_WRITE)
+    bool is_writer = row->want & PLX_WRITE && !(row->flags & READ_ONLY);
+    if (is_writer)
         needs[row->flags & BROKEN ? READ : WRITE] = mode_of(row->want);
-    if (row->want & PLX_READ || (row->want & PLX_RDHUP && row->flags & ENDED))
+    if (row->want & PLX_READ || (row->flags & ENDED && awaits_end(row)))
         needs[READ] = mode_of(row->want);
-    if (needs[READ] == NONE && (row->want & PLX_RDHUP || needs[WRITE] == NONE))
+    if (needs[READ] == NONE && (row->want & PLX_RDHUP || !is_writer))
         needs[READ] = CLEAR;
 }
 
@@ -514,7 +527,8 @@ static void close_kernel(const struct kernel *kernel)
 
 static int set_flags(int fd, int status)
 {
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || (status && fcntl(fd, F_SETFL, status) < 0))
+    if (CALLS.control(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+        (status && CALLS.control(fd, F_SETFL, status) < 0))
         return plx__os_error();
     return PLX_OK;
 }
@@ -578,6 +592,9 @@ static void free_queue(struct plx__queue *queue)
     plx__alloc_free(allocator, queue, sizeof *queue);
 }
 
+/* Descriptors that are not watched, among those that are. */
+#define UNWATCHED 64
+
 static int kq_open(struct plx__queue **ret_queue, const plx_allocator *allocator, uint32_t capacity)
 {
     struct plx__queue *queue = plx__alloc_zeroed(allocator, sizeof *queue);
@@ -587,9 +604,9 @@ static int kq_open(struct plx__queue **ret_queue, const plx_allocator *allocator
     queue->touched = LAST;
     queue->old.kq = -1;
     int code = open_kernel(queue);
-    /* The lowest free number is given out first, so those to come begin at the queue's own. */
+    /* The lowest free number is given out first, so those to come begin near the queue's own. */
     if (code >= 0)
-        code = reserve(queue, (uint32_t)queue->kernel.kq + 1 + capacity);
+        code = reserve(queue, (uint32_t)queue->kernel.kq + UNWATCHED + capacity);
     if (code < 0) {
         close_kernel(&queue->kernel);
         free_queue(queue);
@@ -627,7 +644,7 @@ static int identify(int fd, mode_t *ret_type)
 static int refuse_file(int fd)
 {
 #ifdef O_PATH
-    if (fcntl(fd, F_GETFL) & O_PATH) {
+    if (CALLS.control(fd, F_GETFL) & O_PATH) {
         errno = EBADF;
         return PLX_ERR_BADHANDLE;
     }
@@ -636,9 +653,11 @@ static int refuse_file(int fd)
     return PLX_ERR_NOSUPPORT;
 }
 
-static uint8_t kind_of(mode_t type)
+static uint8_t kind_of(int fd, mode_t type)
 {
-    return type == S_IFSOCK ? SOCKET : type == S_IFIFO ? PIPE : 0;
+    if (type != S_IFIFO)
+        return type == S_IFSOCK ? SOCKET : 0;
+    return (CALLS.control(fd, F_GETFL) & O_ACCMODE) == O_RDONLY ? PIPE | READ_ONLY : PIPE;
 }
 
 /* Are the filters of this row still there? */
@@ -685,7 +704,7 @@ static int add_new(struct plx__queue *queue, const struct plx__target *target, u
     forget(queue, row);
     row->token = plx__slot_token(&target->slot);
     row->want = (uint16_t)want;
-    row->flags = kind_of(type);
+    row->flags = kind_of(target->fd, type);
     int code = apply(queue, row);
     return code < 0 ? refuse_add(queue, row, type, code) : PLX_OK;
 }
@@ -870,8 +889,12 @@ static bool wants_both(const struct row *row)
 static bool take_filter(struct plx__queue *queue, struct row *row, const struct kevent *event)
 {
     uint32_t facts = facts_of(row, event);
-    if (facts == 0)
-        return true; /* data where only an end is of interest */
+    if (facts == 0) { /* data where only an end is of interest */
+        if (row->flags & ENDED)
+            touch(queue, row);
+        row->flags &= (uint8_t)~ENDED; /* a FIFO has a writer again */
+        return true;
+    }
     int index = record_of(queue, row);
     bool is_news = facts & ~queue->records[index].events;
     queue->records[index].events |= facts;
@@ -908,6 +931,9 @@ static bool is_in_doubt(const struct row *row, uint32_t facts, bool is_full)
            (is_full || row->want & PLX_ONESHOT);
 }
 
+/* What poll(2) does not tell everywhere. All else it tells as it is by now. */
+#define KEPT_FACTS (PLX_ERROR | PLX_HUP | (POLLRDHUP ? 0 : PLX_RDHUP))
+
 /*
  * Asks poll(2) about ends, about the other direction of one-shots, which are told once, and about
  * the other direction of what came in a full batch, whose second event may not have fitted.
@@ -929,15 +955,16 @@ static void resolve_doubts(struct plx__queue *queue, bool is_full)
     if (!is_asked || CALLS.look(queue->looks, (nfds_t)queue->count, 0) <= 0)
         return;
     for (int i = 0; i < queue->count; i++) {
-        if (queue->looks[i].fd >= 0)
-            queue->records[i].events |= to_facts(queue->looks[i].revents);
+        uint32_t facts = to_facts(queue->looks[i].revents);
+        if (queue->looks[i].fd >= 0 && facts)
+            queue->records[i].events = facts | (queue->records[i].events & KEPT_FACTS);
     }
 }
 
 /* The record of a row is final: what follows for its filters? */
 static void end_record(struct plx__queue *queue, struct row *row, uint32_t facts)
 {
-    if (facts & PLX_RDHUP && !(row->flags & ENDED)) {
+    if (facts & (PLX_RDHUP | PLX_HUP | PLX_ERROR) && awaits_end(row)) {
         row->flags |= ENDED;
         touch(queue, row);
     }

@@ -21,6 +21,7 @@ struct plx__kqueue_calls {
                   int room, const struct timespec *timeout);
     int (*look)(struct pollfd *entries, nfds_t count, int milliseconds);
     int (*identify)(int fd, struct stat *file);
+    int (*control)(int fd, int command, ...); /* fcntl */
     int (*pipe)(int ends[2]);
     ssize_t (*read)(int fd, void *bytes, size_t size);
     ssize_t (*write)(int fd, const void *bytes, size_t size);

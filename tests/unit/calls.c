@@ -26,7 +26,7 @@ static void come_closer(uint32_t *distance)
     is_intruding = false;
 }
 
-static bool is_refused(void)
+bool calls_is_refused(void)
 {
     come_closer(&calls.intrude_before);
     calls.total++;
@@ -36,7 +36,7 @@ static bool is_refused(void)
     return true;
 }
 
-static int returned(int result)
+int calls_returned(int result)
 {
     come_closer(&calls.intrude_after);
     return result;
@@ -55,20 +55,22 @@ static plx_duration to_duration(const struct timespec *time)
 
 static int call_create(int flags)
 {
-    return is_refused() ? -1 : returned(real_epoll.create(flags));
+    return calls_is_refused() ? -1 : calls_returned(real_epoll.create(flags));
 }
 
 static int call_control(int queue, int operation, int fd, struct epoll_event *event)
 {
-    return is_refused() ? -1 : returned(real_epoll.control(queue, operation, fd, event));
+    return calls_is_refused() ? -1
+                              : calls_returned(real_epoll.control(queue, operation, fd, event));
 }
 
 static int call_wait(int queue, struct epoll_event *events, int capacity, int milliseconds)
 {
     calls.slept = milliseconds < 0 ? PLX_FOREVER : PLX_MS(milliseconds);
-    if (is_refused())
+    if (calls_is_refused())
         return -1;
-    return returned(real_epoll.wait(queue, events, capacity, calls.is_hasty ? 0 : milliseconds));
+    return calls_returned(
+        real_epoll.wait(queue, events, capacity, calls.is_hasty ? 0 : milliseconds));
 }
 
 static int call_wait_exactly(int queue, struct epoll_event *events, int capacity,
@@ -80,11 +82,11 @@ static int call_wait_exactly(int queue, struct epoll_event *events, int capacity
         return -1;
     }
     calls.slept = to_duration(timeout);
-    if (is_refused())
+    if (calls_is_refused())
         return -1;
     if (calls.is_hasty)
-        return returned(real_epoll.wait(queue, events, capacity, 0));
-    return returned(real_epoll.wait_exactly(queue, events, capacity, timeout, mask));
+        return calls_returned(real_epoll.wait(queue, events, capacity, 0));
+    return calls_returned(real_epoll.wait_exactly(queue, events, capacity, timeout, mask));
 }
 
 static int call_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout,
@@ -92,35 +94,35 @@ static int call_ppoll(struct pollfd *entries, nfds_t count, const struct timespe
 {
     static const struct timespec none = {0, 0};
     calls.slept = to_duration(timeout);
-    if (is_refused())
+    if (calls_is_refused())
         return -1;
-    return returned(real_poll.wait(entries, count, calls.is_hasty ? &none : timeout, mask));
+    return calls_returned(real_poll.wait(entries, count, calls.is_hasty ? &none : timeout, mask));
 }
 
 static int call_eventfd(unsigned int value, int flags)
 {
-    return is_refused() ? -1 : returned(real_epoll.eventfd(value, flags));
+    return calls_is_refused() ? -1 : calls_returned(real_epoll.eventfd(value, flags));
 }
 
 static int call_timerfd(int clock, int flags)
 {
-    return is_refused() ? -1 : returned(real_epoll.timerfd(clock, flags));
+    return calls_is_refused() ? -1 : calls_returned(real_epoll.timerfd(clock, flags));
 }
 
 static int call_set_timer(int timer, int flags, const struct itimerspec *time,
                           struct itimerspec *old)
 {
-    return is_refused() ? -1 : returned(real_epoll.set_timer(timer, flags, time, old));
+    return calls_is_refused() ? -1 : calls_returned(real_epoll.set_timer(timer, flags, time, old));
 }
 
 static ssize_t call_read(int fd, void *bytes, size_t size)
 {
-    return is_refused() ? -1 : transferred(real_epoll.read(fd, bytes, size));
+    return calls_is_refused() ? -1 : transferred(real_epoll.read(fd, bytes, size));
 }
 
 static ssize_t call_write(int fd, const void *bytes, size_t size)
 {
-    return is_refused() ? -1 : transferred(real_epoll.write(fd, bytes, size));
+    return calls_is_refused() ? -1 : transferred(real_epoll.write(fd, bytes, size));
 }
 
 static int call_close(int fd)
@@ -153,12 +155,18 @@ void calls_open(void)
         .write = call_write,
         .close = call_close,
     };
+#ifdef POLLUX_PLAYS_KQUEUE
+    calls_open_kqueue();
+#endif
 }
 
 void calls_close(void)
 {
     plx__epoll_calls = real_epoll;
     plx__poll_calls = real_poll;
+#ifdef POLLUX_PLAYS_KQUEUE
+    calls_close_kqueue();
+#endif
 }
 
 uint32_t calls_taken(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * calls.h: a kernel that counts, that refuses when told to, and that can be an older one. It stands
- * beneath both backends, in their tables of system calls.
+ * beneath the backends, in their tables of system calls.
  */
 #ifndef UNIT_CALLS_H
 #define UNIT_CALLS_H
@@ -35,6 +35,15 @@ void calls_open(void);
 
 /* Gives the real kernel back. */
 void calls_close(void);
+
+/* The same for kqueue, where that is played: calls_kqueue.c. calls_open() and calls_close() do it.
+ */
+void calls_open_kqueue(void);
+void calls_close_kqueue(void);
+
+/* For what stands in a backend's table: is this call refused? And what it then returned. */
+bool calls_is_refused(void);
+int calls_returned(int result);
 
 /* Calls since the last time. */
 uint32_t calls_taken(void);

@@ -25,6 +25,11 @@ void rig_use_poll(void)
     rig_backend = &plx__backend_poll;
 }
 
+bool rig_has_ghosts(void)
+{
+    return rig_backend->id == PLX_BACKEND_EPOLL;
+}
+
 void rig_open(struct rig *rig, uint32_t capacity)
 {
     rig->backend = rig_backend;

@@ -26,6 +26,11 @@ struct rig {
 extern const struct plx__backend *rig_backend;
 void rig_use_epoll(void);
 void rig_use_poll(void);
+void rig_use_kqueue(void); /* where it is played */
+
+/* epoll alone goes on reporting a number that was closed while a duplicate lives, so that a renewal
+   in its own process makes an empty queue. */
+bool rig_has_ghosts(void);
 
 /* A queue with room for `capacity` targets. */
 void rig_open(struct rig *rig, uint32_t capacity);

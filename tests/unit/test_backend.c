@@ -137,7 +137,10 @@ START_TEST(b2_an_add_without_memory_leaves_nothing_behind)
         ck_assert_uint_eq(rig_facts(&rig, targets[i]), PLX_READ);
         rig_modify(&rig, targets[i], PLX_READ, PLX__SILENT);
     }
-    ck_assert(is_epoll() ? failures == 0 : failures > 2);
+    if (is_epoll())
+        ck_assert_uint_eq(failures, 0);
+    else
+        ck_assert_uint_ge(failures, 2);
     for (uint32_t i = 0; i < COUNT; i++)
         ck_assert(rig.backend->remove(rig.queue, targets[i]));
     rig_close(&rig);
@@ -153,10 +156,10 @@ static void check_old_queue(struct rig *rig, struct plx__target *target)
     ck_assert_int_eq(rig->backend->renew(rig->queue, false), PLX_OK);
     rig->backend->settle(rig->queue, true);
     rig->backend->wake(rig->queue);
-    if (!rig->backend->is_remembered)
+    if (!rig_has_ghosts())
         rig_modify(rig, target, PLX_READ, PLX__SILENT);
     ck_assert_int_le(rig->backend->wait(rig->queue, records, ROOM, PLX_FOREVER), 1);
-    if (rig->backend->is_remembered)
+    if (rig_has_ghosts())
         ck_assert_int_eq(rig->backend->add(rig->queue, target, PLX_READ), PLX_OK);
     else
         rig_modify(rig, target, PLX__SILENT, PLX_READ);
@@ -254,6 +257,8 @@ static void live_as_child(plx_context *context)
     ck_assert_int_eq(plx_context_wait(context, ready, 1, 0), 1);
     plx_context_destroy(context);
     uint32_t all = rig_backend->nest ? SPIED_ALL : SPIED_ALL & ~SPIED_NESTING;
+    if (rig_backend->is_remembered && !rig_has_ghosts())
+        all &= ~(uint32_t)SPIED_HOLDS; /* which only a ghost makes the core ask */
     ck_assert_uint_eq(spy.entered, all);
 }
 
@@ -422,7 +427,7 @@ static struct ends tcp_pair(void)
 
 START_TEST(b5_everything_about_a_target_is_one_record)
 {
-    const uint32_t all = PLX_READ | PLX_WRITE | PLX_PRI | PLX_RDHUP;
+    const uint32_t all = PLX__DATA_EVENTS & rig_backend->supports;
     struct ends ends = tcp_pair();
     struct rig rig;
     rig_open(&rig, 8);
@@ -750,10 +755,11 @@ END_TEST
 
 /* --- B10: a change is one system call at most --- */
 
-/* What ARCHITECTURE.md promises: calls for epoll and for poll. */
-static void check_cost(uint32_t for_epoll, uint32_t for_poll)
+/* What ARCHITECTURE.md promises: calls for epoll, for poll and for kqueue. */
+static void check_cost(uint32_t for_epoll, uint32_t for_poll, uint32_t for_kqueue)
 {
-    ck_assert_uint_eq(calls_taken(), is_epoll() ? for_epoll : for_poll);
+    uint32_t others = rig_backend->is_remembered ? for_kqueue : for_poll;
+    ck_assert_uint_eq(calls_taken(), is_epoll() ? for_epoll : others);
 }
 
 START_TEST(b10_what_each_change_costs)
@@ -763,21 +769,21 @@ START_TEST(b10_what_each_change_costs)
     rig_open(&rig, 8);
     calls_taken();
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
-    check_cost(1, 1);
+    check_cost(1, 1, 3); /* what is it, which end of a pipe, and the change */
     rig_modify(&rig, target, PLX_READ, PLX_READ | PLX_RDHUP);
-    check_cost(1, 0);
+    check_cost(1, 0, 0);
     rig_modify(&rig, target, PLX_READ | PLX_RDHUP, PLX__SILENT);
-    check_cost(1, 0);
+    check_cost(1, 0, 0);
     rig_modify(&rig, target, PLX__SILENT, PLX_READ);
-    check_cost(1, 0);
+    check_cost(1, 0, 0);
     ck_assert_int_eq(rig.backend->holds(rig.queue, target), PLX_OK);
-    check_cost(1, 1);
+    check_cost(1, 1, 1);
     ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
-    check_cost(1, 1);
+    check_cost(1, 1, 1);
     rig.backend->wake(rig.queue);
-    check_cost(1, 1);
+    check_cost(1, 1, 1);
     ck_assert(rig.backend->remove(rig.queue, target));
-    check_cost(1, 0);
+    check_cost(1, 0, 1);
     rig_close(&rig);
     rig_close_ends(ends);
 }
@@ -875,7 +881,7 @@ START_TEST(b11_gone_is_told_once)
     struct plx__target *gone = rig_add(&rig, closed.read, PLX_READ);
     struct plx__target *other = rig_add(&rig, open.read, PLX_READ);
     close(closed.read);
-    ck_assert_uint_eq(rig_facts(&rig, gone), is_epoll() ? 0 : PLX__GONE);
+    ck_assert_uint_eq(rig_facts(&rig, gone), rig_backend->is_remembered ? 0 : PLX__GONE);
     ck_assert_uint_eq(rig_facts(&rig, gone), 0);
     ck_assert_int_eq(write(open.write, "x", 1), 1);
     ck_assert_uint_eq(rig_facts(&rig, other), PLX_READ);
@@ -1006,5 +1012,8 @@ Suite *backend_suite(void)
     Suite *suite = suite_create("backend");
     suite_add_tcase(suite, clauses("epoll", rig_use_epoll));
     suite_add_tcase(suite, clauses("poll", rig_use_poll));
+#ifdef POLLUX_PLAYS_KQUEUE
+    suite_add_tcase(suite, clauses("kqueue", rig_use_kqueue));
+#endif
     return suite;
 }

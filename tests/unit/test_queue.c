@@ -22,6 +22,11 @@ static bool is_epoll(void)
     return rig_backend->id == PLX_BACKEND_EPOLL;
 }
 
+static bool is_kqueue(void)
+{
+    return rig_backend->id == PLX_BACKEND_KQUEUE;
+}
+
 static bool is_readable(int fd)
 {
     return rig_oracle(fd, PLX_READ) == PLX_READ;
@@ -92,6 +97,8 @@ START_TEST(a_queue_does_not_watch_itself)
     for (int fd = 0; fd < RIG_DESCRIPTORS; fd++) {
         if (was_open[fd] || fcntl(fd, F_GETFD) < 0)
             continue;
+        if (is_kqueue() && fd != rig.backend->nest(rig.queue))
+            continue; /* that of the player */
         struct plx__target *target = rig_target(&rig, fd);
         ck_assert_int_eq(rig.backend->add(rig.queue, target, PLX_READ), PLX_ERR_INVALID);
         own++;
@@ -127,7 +134,7 @@ START_TEST(files_are_ready_or_refused_as_the_backend_says)
         int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
         struct plx__target *target = rig_target(&rig, fd);
         int code = rig.backend->add(rig.queue, target, PLX_READ | PLX_WRITE);
-        if (rig.backend->is_level_on_file) {
+        if (rig.backend->is_level_on_file || (is_kqueue() && i == 0)) {
             ck_assert_int_eq(code, PLX_OK);
             ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ | PLX_WRITE);
             ck_assert(rig.backend->remove(rig.queue, target));
@@ -167,10 +174,13 @@ static void come_back_as(int other)
     rig_open(&rig, 8);
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     ck_assert_int_eq(dup2(other, ends.read), ends.read);
-    ck_assert_int_eq(rig.backend->holds(rig.queue, target), is_epoll() ? PLX_ERR_NOTFOUND : PLX_OK);
-    if (is_epoll()) { /* and asking has not brought the other file in */
+    bool is_known = rig.backend->is_remembered;
+    ck_assert_int_eq(rig.backend->holds(rig.queue, target), is_known ? PLX_ERR_NOTFOUND : PLX_OK);
+    if (is_known) { /* and asking has not brought the other file in */
         ck_assert_int_eq(rig_wait(&rig, records, ROOM), 0);
-        ck_assert_int_lt(rig.backend->modify(rig.queue, target, PLX_READ, PLX_RDHUP), 0);
+        if (rig.backend->modify(rig.queue, target, PLX_READ, PLX_RDHUP) >= 0)
+            ck_assert_uint_eq(rig_facts(&rig, target), PLX__GONE);
+        ck_assert_int_eq(rig_wait(&rig, records, ROOM), 0);
     }
     ck_assert(rig.backend->remove(rig.queue, target) == !is_epoll());
     rig_close(&rig);
@@ -294,7 +304,8 @@ START_TEST(a_renewed_queue_reports_what_was_added_again)
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     for (int round = 0; round < 4; round++) {
         ck_assert_int_eq(rig.backend->renew(rig.queue, round % 2), PLX_OK);
-        ck_assert_int_eq(rig.backend->holds(rig.queue, target), PLX_OK); /* meaning the old one */
+        if (round % 2 == 0 || rig_has_ghosts()) /* meaning the old one */
+            ck_assert_int_eq(rig.backend->holds(rig.queue, target), PLX_OK);
         add_again(&rig, target, PLX_READ);
         rig.backend->settle(rig.queue, true);
         ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
@@ -428,7 +439,7 @@ START_TEST(a_nesting_that_is_refused_leaves_nothing_behind)
         calls.cause = EMFILE;
         outer = rig.backend->nest(rig.queue);
         ck_assert(outer >= 0 || outer == PLX_ERR_TOOBIG);
-        ck_assert_int_eq(rig_descriptors(), before + (outer >= 0 ? 2 : 0));
+        ck_assert_int_eq(rig_descriptors(), before + (outer >= 0 && is_epoll() ? 2 : 0));
     }
     calls.refuse = 0;
     rig.backend->raise(rig.queue, true);
@@ -510,7 +521,7 @@ START_TEST(a_ghost_of_the_old_queue_does_not_show_outside)
     int duplicate = dup(ends.read);
     close(ends.read);
     rig.backend->remove(rig.queue, target);
-    ck_assert(is_readable(outer)); /* the ghost */
+    ck_assert(is_readable(outer) == rig_has_ghosts());
     ck_assert_int_eq(rig.backend->renew(rig.queue, false), PLX_OK);
     rig.backend->settle(rig.queue, true);
     ck_assert_int_eq(rig_wait(&rig, records, ROOM), 0);
@@ -562,7 +573,7 @@ START_TEST(running_out_of_descriptors_does_not_make_it_unavailable)
     ck_assert(rig_backend->is_available());
     calls.refuse = 1;
     calls.cause = ENOSYS;
-    ck_assert(rig_backend->is_available() == !is_epoll());
+    ck_assert(rig_backend->is_available() == !rig_backend->is_remembered);
     calls_close();
 }
 END_TEST
@@ -571,8 +582,9 @@ START_TEST(a_backend_is_what_it_says)
 {
     ck_assert_str_eq(rig_backend->name, plx_backend_name(rig_backend->id));
     ck_assert_int_eq(plx_backend_from_name(rig_backend->name), rig_backend->id);
-    ck_assert_uint_eq(rig_backend->supports & PLX__DATA_EVENTS, PLX__DATA_EVENTS);
-    ck_assert_uint_eq(rig_backend->supports & PLX__MODES, is_epoll() ? PLX__MODES : PLX_ONESHOT);
+    uint32_t events = is_kqueue() ? PLX__DATA_EVENTS & ~PLX_PRI : PLX__DATA_EVENTS;
+    uint32_t modes = rig_backend->is_remembered ? PLX__MODES : PLX_ONESHOT;
+    ck_assert_uint_eq(rig_backend->supports, events | modes);
 }
 END_TEST
 
@@ -718,5 +730,10 @@ Suite *queue_suite(void)
     tcase_add_test(poll, there_is_no_kernel_object_to_nest);
     suite_add_tcase(suite, epoll);
     suite_add_tcase(suite, poll);
+#ifdef POLLUX_PLAYS_KQUEUE
+    TCase *kqueue = case_of("kqueue", rig_use_kqueue);
+    add_nesting(kqueue);
+    suite_add_tcase(suite, kqueue);
+#endif
     return suite;
 }
