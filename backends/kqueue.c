@@ -120,12 +120,14 @@ static const unsigned short flags_of[] = {
 enum {
     SOCKET = 1 << 0,
     PIPE = 1 << 1,
-    BROKEN = 1 << 2,   /* no write filter is to be had: quirk f */
-    ENDED = 1 << 3,    /* an end was told to somebody who does not read */
-    REWRITE = 1 << 4,  /* its filters are made anew with the next change */
-    LOST = 1 << 5,     /* the kernel does not have it any more: it was closed */
-    UNTOLD = 1 << 6,   /* LOST, and the record with PLX__GONE is due */
-    READ_ONLY = 1 << 7 /* a reading end of a pipe: quirk k */
+    BROKEN = 1 << 2,    /* no write filter is to be had: quirk f */
+    ENDED = 1 << 3,     /* an end was told to somebody who does not read */
+    REWRITE = 1 << 4,   /* its filters are made anew with the next change */
+    LOST = 1 << 5,      /* the kernel does not have it any more: it was closed */
+    UNTOLD = 1 << 6,    /* LOST, and the record with PLX__GONE is due */
+    READ_ONLY = 1 << 7, /* a reading end of a pipe: quirk k */
+    TOLD_READ = 1 << 8, /* by poll(2), before its event came out: see was_told() */
+    TOLD_WRITE = 1 << 9
 };
 
 struct row {
@@ -134,7 +136,7 @@ struct row {
     uint16_t record;         /* its record of this wait, if that has the same token */
     uint16_t want;
     uint8_t held[FILTERS]; /* enum mode */
-    uint8_t flags;
+    uint16_t flags;
 };
 
 #define LAST      (-1)
@@ -178,6 +180,7 @@ struct plx__queue {
     struct plx__record *records;
     int capacity;
     int count;
+    bool is_full;    /* the last call brought as much as there was room for */
     bool is_special; /* some record is to be looked at again */
     bool saw_wake;
     bool saw_alarm;
@@ -340,7 +343,7 @@ static void commit(struct row *row)
     find_needs(row, needs);
     for (int i = 0; i < FILTERS; i++)
         row->held[i] = (uint8_t)needs[i];
-    row->flags &= (uint8_t)~REWRITE;
+    row->flags &= (uint16_t) ~(REWRITE | TOLD_READ | TOLD_WRITE);
 }
 
 /*
@@ -653,7 +656,7 @@ static int refuse_file(int fd)
     return PLX_ERR_NOSUPPORT;
 }
 
-static uint8_t kind_of(int fd, mode_t type)
+static uint16_t kind_of(int fd, mode_t type)
 {
     if (type != S_IFIFO)
         return type == S_IFSOCK ? SOCKET : 0;
@@ -847,7 +850,7 @@ static void tell_lost(struct plx__queue *queue)
         if (queue->count == queue->capacity)
             return;
         new_record(queue, row->token, NOBODY)->events = PLX__GONE;
-        row->flags &= (uint8_t)~UNTOLD;
+        row->flags &= (uint16_t)~UNTOLD;
         queue->untold--;
     }
 }
@@ -885,14 +888,28 @@ static bool wants_both(const struct row *row)
     return (row->want & (PLX_READ | PLX_WRITE)) == (PLX_READ | PLX_WRITE);
 }
 
+/*
+ * It was told before it came out, with its sibling in a full batch. To tell it again would be a
+ * turn too many while others wait. It has gone to the end of the queue now, since it is level.
+ */
+static bool was_told(const struct plx__queue *queue, struct row *row, const struct kevent *event)
+{
+    unsigned int flag = event->filter == EVFILT_WRITE ? TOLD_WRITE : TOLD_READ;
+    bool was = row->flags & flag;
+    row->flags &= (uint16_t)~flag;
+    return was && queue->is_full;
+}
+
 /* True if the event tells something that this wait did not know yet. */
 static bool take_filter(struct plx__queue *queue, struct row *row, const struct kevent *event)
 {
+    if (was_told(queue, row, event))
+        return true;
     uint32_t facts = facts_of(row, event);
     if (facts == 0) { /* data where only an end is of interest */
         if (row->flags & ENDED)
             touch(queue, row);
-        row->flags &= (uint8_t)~ENDED; /* a FIFO has a writer again */
+        row->flags &= (uint16_t)~ENDED; /* a FIFO has a writer again */
         return true;
     }
     int index = record_of(queue, row);
@@ -925,10 +942,19 @@ static bool take(struct plx__queue *queue, const struct kevent *event)
     return true;
 }
 
-static bool is_in_doubt(const struct row *row, uint32_t facts, bool is_full)
+static bool is_in_doubt(const struct plx__queue *queue, const struct row *row, uint32_t facts)
 {
-    return wants_both(row) && (facts & row->want) != row->want &&
-           (is_full || row->want & PLX_ONESHOT);
+    return wants_both(row) && (facts & row->want) != row->want && mode_of(row->want) == LEVEL &&
+           (queue->is_full || row->want & PLX_ONESHOT);
+}
+
+/* What poll(2) has added will come out of the queue as well. */
+static void note_told(const struct plx__queue *queue, struct row *row, uint32_t added)
+{
+    if (!queue->is_full || !wants_both(row) || mode_of(row->want) != LEVEL)
+        return;
+    row->flags |= added & PLX_READ ? TOLD_READ : 0;
+    row->flags |= added & PLX_WRITE ? TOLD_WRITE : 0;
 }
 
 /* What poll(2) does not tell everywhere. All else it tells as it is by now. */
@@ -938,7 +964,7 @@ static bool is_in_doubt(const struct row *row, uint32_t facts, bool is_full)
  * Asks poll(2) about ends, about the other direction of one-shots, which are told once, and about
  * the other direction of what came in a full batch, whose second event may not have fitted.
  */
-static void resolve_doubts(struct plx__queue *queue, bool is_full)
+static void resolve_doubts(struct plx__queue *queue)
 {
     bool is_asked = false;
     for (int i = 0; i < queue->count; i++) {
@@ -946,7 +972,7 @@ static void resolve_doubts(struct plx__queue *queue, bool is_full)
         if (look->fd == NOBODY)
             continue;
         const struct row *row = &queue->rows[look->fd < 0 ? ~look->fd : look->fd];
-        if (look->fd < 0 && is_in_doubt(row, queue->records[i].events, is_full))
+        if (look->fd < 0 && is_in_doubt(queue, row, queue->records[i].events))
             look->fd = ~look->fd;
         look->events = from_interest(row->want);
         look->revents = 0;
@@ -955,9 +981,12 @@ static void resolve_doubts(struct plx__queue *queue, bool is_full)
     if (!is_asked || CALLS.look(queue->looks, (nfds_t)queue->count, 0) <= 0)
         return;
     for (int i = 0; i < queue->count; i++) {
+        uint32_t *events = &queue->records[i].events;
         uint32_t facts = to_facts(queue->looks[i].revents);
-        if (queue->looks[i].fd >= 0 && facts)
-            queue->records[i].events = facts | (queue->records[i].events & KEPT_FACTS);
+        if (queue->looks[i].fd < 0 || facts == 0)
+            continue;
+        note_told(queue, &queue->rows[queue->looks[i].fd], facts & ~*events);
+        *events = facts | (*events & KEPT_FACTS);
     }
 }
 
@@ -1020,7 +1049,7 @@ static int ask(struct plx__queue *queue, int room, const struct timespec *timeou
  * share a record. So as long as there is room and the last call was full, there is another one,
  * until it tells nothing new: everybody has had a turn then (clause B12).
  */
-static int gather(struct plx__queue *queue, const struct timespec *timeout, bool *ret_is_full)
+static int gather(struct plx__queue *queue, const struct timespec *timeout)
 {
     bool is_news = true;
     while (is_news && queue->count < queue->capacity) {
@@ -1029,7 +1058,7 @@ static int gather(struct plx__queue *queue, const struct timespec *timeout, bool
         if (count < 0 && count != PLX_ERR_AGAIN)
             return count;
         is_news = count < 0;
-        *ret_is_full = count == room;
+        queue->is_full = count == room;
         for (int i = 0; i < count; i++)
             is_news = take(queue, &queue->events[i]) || is_news;
         if (count >= 0 && count < room)
@@ -1074,17 +1103,16 @@ static int kq_wait(struct plx__queue *queue, struct plx__record *records, int ca
 {
     struct timespec left = {.tv_sec = (time_t)(timeout / PLX_SECONDS(1)),
                             .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
-    bool is_full = false;
     queue->records = records;
     queue->capacity = capacity;
     queue->count = 0;
-    queue->is_special = queue->saw_wake = queue->saw_alarm = false;
+    queue->is_full = queue->is_special = queue->saw_wake = queue->saw_alarm = false;
     if (queue->kernel.is_nested)
         begin_nested(queue);
     tell_lost(queue);
-    int code = gather(queue, timeout < 0 ? NULL : &left, &is_full);
+    int code = gather(queue, timeout < 0 ? NULL : &left);
     if (queue->is_special) {
-        resolve_doubts(queue, is_full);
+        resolve_doubts(queue);
         end_records(queue);
     }
     if (queue->kernel.is_nested)
