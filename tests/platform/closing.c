@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * replaced.c: close(), dup2() and dup3(), by which a number stops to name what it named. The linker
- * puts these in their place (--wrap); they are weak, so that a program may replace close() itself
- * and call kqueue_shim_closing().
+ * closing.c: close(), dup2() and dup3(), by which a number stops to name what it named. The linker
+ * puts these in their place (--wrap), and every shim that is in the program hears of it: one file
+ * for all of them, since a program can have one __wrap_close() only.
+ *
+ * They are weak, so that a program may replace close() itself and tell the shims.
  */
-#include "kqueue_shim.h"
-
 #include <errno.h>
 #include <fcntl.h>
 
@@ -16,9 +16,21 @@ int __wrap_close(int fd) __attribute__((weak));
 int __wrap_dup2(int from, int to) __attribute__((weak));
 int __wrap_dup3(int from, int to, int flags) __attribute__((weak));
 
+/* NULL where the shim is not linked. */
+void kqueue_shim_closing(int fd) __attribute__((weak));
+void port_shim_closing(int fd) __attribute__((weak));
+
+static void tell(int fd)
+{
+    if (kqueue_shim_closing)
+        kqueue_shim_closing(fd);
+    if (port_shim_closing)
+        port_shim_closing(fd);
+}
+
 int __wrap_close(int fd)
 {
-    kqueue_shim_closing(fd);
+    tell(fd);
     return __real_close(fd);
 }
 
@@ -27,7 +39,7 @@ static void before_dup(int from, int to)
 {
     int cause = errno;
     if (from != to && fcntl(from, F_GETFD) >= 0)
-        kqueue_shim_closing(to);
+        tell(to);
     errno = cause;
 }
 
