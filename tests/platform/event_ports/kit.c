@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* kit.c: see kit.h. */
+#include "kit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int kept[256];
+static int kept_count;
+
+static void must(bool condition)
+{
+    if (!condition) {
+        tap_note("the machine refuses what a test needs: %s", strerror(errno));
+        exit(1);
+    }
+}
+
+int keep(int fd)
+{
+    must(fd >= 0 && kept_count < 256);
+    kept[kept_count++] = fd;
+    return fd;
+}
+
+void drop(int fd)
+{
+    for (int i = 0; i < kept_count; i++) {
+        if (kept[i] == fd)
+            kept[i--] = kept[--kept_count];
+    }
+    close(fd);
+}
+
+static void drop_all(void)
+{
+    while (kept_count > 0)
+        close(kept[--kept_count]);
+}
+
+int new_port(void)
+{
+    return keep(port_create());
+}
+
+struct pair new_pipe(void)
+{
+    int ends[2];
+    must(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0);
+    return (struct pair){keep(ends[0]), keep(ends[1])};
+}
+
+struct pair new_unix_pair(void)
+{
+    int ends[2];
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    return (struct pair){keep(ends[0]), keep(ends[1])};
+}
+
+struct pair new_tcp_pair(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    int client = keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    must(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1) == 0);
+    must(getsockname(listener, (struct sockaddr *)&address, &size) == 0);
+    must(connect(client, (struct sockaddr *)&address, size) == 0);
+    must(fcntl(client, F_SETFL, O_NONBLOCK) == 0);
+    int server = keep(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    drop(listener);
+    return (struct pair){client, server};
+}
+
+int new_file(void)
+{
+    char path[] = "/tmp/event_ports_shim_XXXXXX";
+    int fd = keep(mkostemp(path, O_CLOEXEC));
+    unlink(path);
+    return fd;
+}
+
+void reset(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    drop(fd);
+}
+
+int associate(int port, int fd, int events)
+{
+    return port_associate(port, PORT_SOURCE_FD, (uintptr_t)fd, events, NULL) == 0 ? 0 : errno;
+}
+
+int dissociate(int port, int fd)
+{
+    return port_dissociate(port, PORT_SOURCE_FD, (uintptr_t)fd) == 0 ? 0 : errno;
+}
+
+int ask(int port, port_event_t *ret_events, unsigned int max)
+{
+    struct timespec at_once = {0, 0};
+    uint_t count = 1;
+    return port_getn(port, ret_events, max, &count, &at_once) == 0 ? (int)count : -1;
+}
+
+bool await(int port, port_event_t *ret_event)
+{
+    struct timespec patience = {20, 0};
+    return port_get(port, ret_event, &patience) == 0;
+}
+
+bool is_told(int port, int fd, int events)
+{
+    port_event_t told[2];
+    return ask(port, told, 2) == 1 && told[0].portev_source == PORT_SOURCE_FD &&
+           told[0].portev_object == (uintptr_t)fd && told[0].portev_events == events;
+}
+
+bool shows(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    return poll(&look, 1, 0) == 1 && look.revents == POLLIN;
+}
+
+void put(int fd, const char *text)
+{
+    must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+void empty(int fd)
+{
+    char bytes[4096];
+    while (read(fd, bytes, sizeof bytes) > 0)
+        continue;
+}
+
+void fill(int fd)
+{
+    static const char bytes[4096];
+    while (write(fd, bytes, sizeof bytes) > 0)
+        continue;
+}
+
+static void tell(const struct fact *facts)
+{
+    for (; facts->name; facts++) {
+        port_shim_play(&port_shim_illumos);
+        tap_result(facts->holds(), "%s", facts->name);
+        drop_all();
+    }
+}
+
+int main(void)
+{
+    tell(facts_of_associations);
+    tell(facts_of_getting);
+    tell(facts_of_sending);
+    tell(facts_of_ports);
+    tell(facts_of_threads);
+    tell(facts_of_knobs);
+    return tap_end();
+}
