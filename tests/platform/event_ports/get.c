@@ -12,7 +12,7 @@ struct demand {
     unsigned int max;
     unsigned int wanted;
     const struct timespec *timeout;
-    bool is_single; /* port_get(): without events when the time is over */
+    bool is_single; /* port_get(): never has an event and ETIME */
 };
 
 /* --- Time --- */
@@ -159,12 +159,6 @@ static bool may_sleep(const struct demand *demand)
     return !demand->timeout || (!is_zero(demand->timeout) && is_valid(demand->timeout));
 }
 
-/* Events go with success, and where port_getn() was late: libc hands its number over with ETIME. */
-static bool gives_with(int cause, const struct demand *demand)
-{
-    return cause == 0 || (cause == ETIME && !demand->is_single);
-}
-
 static int interrupt(struct port *port, const struct demand *demand, unsigned int *ret_count)
 {
     if (shim_traits.eintr_gives)
@@ -187,7 +181,7 @@ static int collect(struct port *port, const struct demand *demand, unsigned int 
         *ret_count = 1;
         return 0;
     }
-    if (!gives_with(cause, demand))
+    if (cause && cause != ETIME)
         return cause;
     *ret_count = shim_deliver(port, demand->list, demand->max);
     if (demand->timeout && may_sleep(demand) && !demand->is_single && *ret_count > 0 &&

@@ -202,7 +202,6 @@ static void after_fork_in_parent(void)
 /* The epoll queue is the parent's as well: nothing may be changed in it from here. */
 static void inherit(struct port *port)
 {
-    discard_queue(port);
     for (int fd = 0; fd < port->room; fd++) {
         if (port->objects[fd])
             port->objects[fd]->is_watched = false;
@@ -211,7 +210,6 @@ static void inherit(struct port *port)
     shim_close(port->spare_call);
     port->bell = port->spare_call = -1;
     port->is_inherited = true;
-    port->rings = false;
     port->sleepers = NULL; /* threads that are not here */
     port->threads = 0;
 }

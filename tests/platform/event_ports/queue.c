@@ -119,8 +119,8 @@ unsigned int shim_deliver(struct port *port, port_event_t *list, unsigned int ma
 }
 
 /*
- * A kernel wakes the first sleeper only: who wants more than he gets nothing before him. While he
- * sleeps on although there are events, the bell is still: it would not let him.
+ * The bell wakes all sleepers, and the first of them is served. While he sleeps on although there
+ * are events, the bell is still: it would not let him.
  */
 void shim_settle(struct port *port)
 {
@@ -131,6 +131,4 @@ void shim_settle(struct port *port)
     if (!rings && port->rings)
         shim_silence(port->bell);
     port->rings = rings;
-    if (port->sleepers && is_enough)
-        shim_ring(port->sleepers->call);
 }

@@ -164,6 +164,22 @@ static bool association_tells_all_bits(void)
     put(pair.there, "x");
     CHECK(associate(port, pair.here, POLLIN | POLLOUT) == 0);
     CHECK(is_told(port, pair.here, POLLIN | POLLOUT));
+    drop(pair.there);
+    CHECK(associate(port, pair.here, POLLIN) == 0);
+    CHECK(is_told(port, pair.here, POLLIN | POLLHUP));
+    return true;
+}
+
+/* One association, one event: the older demand does not live on. */
+static bool association_that_fired_at_once_is_not_watched(void)
+{
+    int port = new_port();
+    struct pair pair = new_unix_pair();
+    associate(port, pair.here, POLLIN);
+    associate(port, pair.here, POLLIN | POLLOUT);
+    CHECK(is_told(port, pair.here, POLLOUT));
+    put(pair.there, "x");
+    CHECK(!shows(port));
     return true;
 }
 
@@ -350,6 +366,7 @@ const struct fact facts_of_associations[] = {
     FACT(event_is_told_although_it_is_over),
     FACT(nothing_is_added_to_an_event_that_has_fired),
     FACT(association_tells_all_bits),
+    FACT(association_that_fired_at_once_is_not_watched),
     FACT(bits_are_those_that_were_asked_for),
     FACT(hangup_and_error_come_unasked),
     FACT(half_close_is_rdhup_where_asked),

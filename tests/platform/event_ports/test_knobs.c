@@ -82,6 +82,10 @@ static bool etime_comes_with_all_events_on_demand(void)
     CHECK(late == 2);
     send_three(port);
     CHECK(ask(port, events, 3) == 3); /* who does not sleep is not late */
+    traits.etime_every = 1;
+    port_shim_play(&traits);
+    port_send(port, 1, NULL);
+    CHECK(port_get(port, events, &long_time) == 0); /* nor is port_get() */
     return true;
 }
 
@@ -129,6 +133,28 @@ static bool sleep_ends_early_when_the_clock_is_set(void)
     return true;
 }
 
+/* All of them together: who reads the answers as they are meant misses nothing. */
+static bool hostile_port_loses_nothing(void)
+{
+    int port = new_port(), told = 0;
+    port_event_t events[3];
+    port_shim_play(&port_shim_hostile);
+    for (int i = 0; i < 20; i++) {
+        struct pair pipe = new_pipe();
+        CHECK(associate(port, pipe.here, POLLIN) == 0);
+        put(pipe.there, "x");
+    }
+    while (told < 20) {
+        uint_t count = 1;
+        int result = port_getn(port, events, 3, &count, &long_time);
+        CHECK(result == 0 || errno == ETIME || errno == EINTR);
+        if (result == 0 || errno == ETIME)
+            told += (int)count;
+    }
+    CHECK(told == 20 && port_shim_associated(port) == 0);
+    return true;
+}
+
 /* Solaris 11.4 has no POLLRDHUP. */
 static bool solaris_tells_no_half_close(void)
 {
@@ -172,6 +198,7 @@ const struct fact facts_of_knobs[] = {
     FACT(eintr_leaves_events_in_the_queue_on_demand),
     FACT(eintr_gives_events_on_demand),
     FACT(sleep_ends_early_when_the_clock_is_set),
+    FACT(hostile_port_loses_nothing),
     FACT(solaris_tells_no_half_close),
     FACT(calls_are_counted),
     FACTS_END,

@@ -8,6 +8,7 @@
 
 #include "kit.h"
 
+/* Sleeps for ever where nobody wakes it: the time limit of the test says so. */
 struct sleeper {
     int port;
     uint_t count; /* wanted, and got */
@@ -20,8 +21,7 @@ struct sleeper {
 static void *sleep_in(void *argument)
 {
     struct sleeper *sleeper = argument;
-    struct timespec patience = {20, 0};
-    sleeper->result = port_getn(sleeper->port, sleeper->events, 4, &sleeper->count, &patience);
+    sleeper->result = port_getn(sleeper->port, sleeper->events, 4, &sleeper->count, NULL);
     sleeper->cause = errno;
     return NULL;
 }
@@ -104,6 +104,28 @@ static bool who_wants_less_is_served_first(void)
     port_send(many.port, 2, NULL);
     port_send(many.port, 3, NULL);
     CHECK(woke(&many, 2) && many.events[0].portev_events == 2);
+    return true;
+}
+
+/* Whoever runs first: there is enough for the other one, and it is not for him. */
+static bool who_wants_more_takes_nothing_before_the_first(void)
+{
+    struct sleeper many = {.port = new_port()}, one = {.port = many.port};
+    for (int i = 0; i < 50; i++) {
+        many.count = 2;
+        one.count = 1;
+        CHECK(put_to_sleep(&many) && put_to_sleep(&one));
+        port_send(many.port, 1, NULL);
+        port_send(many.port, 2, NULL);
+        pthread_join(one.thread, NULL);
+        CHECK(one.count >= 1 && one.events[0].portev_events == 1);
+        port_send(many.port, 3, NULL);
+        port_send(many.port, 4, NULL);
+        pthread_join(many.thread, NULL);
+        CHECK(many.count + one.count >= 3);
+        port_event_t rest[4];
+        ask(many.port, rest, 4);
+    }
     return true;
 }
 
@@ -199,6 +221,7 @@ const struct fact facts_of_threads[] = {
     FACT(association_counts_for_a_sleep_that_has_begun),
     FACT(sleep_lasts_until_there_is_enough),
     FACT(who_wants_less_is_served_first),
+    FACT(who_wants_more_takes_nothing_before_the_first),
     FACT(two_sleepers_get_an_event_each),
     FACT(alert_wakes_everybody),
     FACT(close_ends_a_sleep),
