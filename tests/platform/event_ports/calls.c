@@ -27,55 +27,55 @@ static int refuse_inherited(const struct port *port)
 {
     if (!port->is_inherited)
         return 0;
-    shim_counts.foreign++;
+    ports_counts.foreign++;
     return ENOTSUP;
 }
 
 int port_associate(int fd, int source, uintptr_t object, int events, void *user)
 {
     sigset_t outside;
-    struct port *port = shim_enter(fd, &outside);
+    struct port *port = ports_enter(fd, &outside);
     if (!port)
         return -1;
-    shim_counts.associates++;
+    ports_counts.associates++;
     int cause = cause_against(source, object);
     if (!cause)
         cause = refuse_inherited(port);
     if (!cause) {
-        shim_notice(port);
-        cause = shim_associate(port, (int)object, events, user);
+        ports_notice(port);
+        cause = ports_associate(port, (int)object, events, user);
     }
-    shim_leave(port, &outside);
+    ports_leave(port, &outside);
     return result_of(cause);
 }
 
 int port_dissociate(int fd, int source, uintptr_t object)
 {
     sigset_t outside;
-    struct port *port = shim_enter(fd, &outside);
+    struct port *port = ports_enter(fd, &outside);
     if (!port)
         return -1;
-    shim_counts.dissociates++;
+    ports_counts.dissociates++;
     int cause = cause_against(source, object);
     if (!cause)
-        cause = shim_dissociate(port, (int)object);
-    shim_leave(port, &outside);
+        cause = ports_dissociate(port, (int)object);
+    ports_leave(port, &outside);
     return result_of(cause);
 }
 
 int port_send(int fd, int events, void *user)
 {
     sigset_t outside;
-    struct port *port = shim_enter(fd, &outside);
+    struct port *port = ports_enter(fd, &outside);
     if (!port)
         return -1;
-    shim_counts.sends++;
+    ports_counts.sends++;
     int cause = refuse_inherited(port);
     if (!cause) {
-        shim_notice(port);
-        cause = shim_send(port, events, user);
+        ports_notice(port);
+        cause = ports_send(port, events, user);
     }
-    shim_leave(port, &outside);
+    ports_leave(port, &outside);
     return result_of(cause);
 }
 
@@ -111,7 +111,7 @@ static int alert(struct port *port, int flags, int events, void *user)
         if (!sleeper->is_alerted)
             sleeper->alert = port->alert;
         sleeper->is_alerted = true;
-        shim_ring(sleeper->call);
+        ports_ring(sleeper->call);
     }
     return 0;
 }
@@ -120,15 +120,15 @@ static int alert(struct port *port, int flags, int events, void *user)
 int port_alert(int fd, int flags, int events, void *user)
 {
     sigset_t outside;
-    struct port *port = shim_enter(fd, &outside);
+    struct port *port = ports_enter(fd, &outside);
     if (!port)
         return -1;
-    shim_counts.others++;
+    ports_counts.others++;
     int cause = refuse_inherited(port);
     if (!cause && events)
         cause = alert(port, flags, events, user);
     else if (!cause)
         port->is_alerted = false;
-    shim_leave(port, &outside);
+    ports_leave(port, &outside);
     return result_of(cause);
 }

@@ -80,11 +80,11 @@ static void rise(struct port *port, const struct sleeper *sleeper)
     while (*link != sleeper)
         link = &(*link)->next;
     *link = sleeper->next;
-    shim_silence(sleeper->call);
+    ports_silence(sleeper->call);
     if (port->spare_call < 0)
         port->spare_call = sleeper->call;
     else
-        shim_close(sleeper->call);
+        ports_close(sleeper->call);
 }
 
 /*
@@ -96,12 +96,12 @@ static int sleep_once(struct port *port, const struct sleeper *sleeper, const st
 {
     struct pollfd looks[] = {{.fd = port->fd, .events = POLLIN},
                              {.fd = sleeper->call, .events = POLLIN}};
-    shim_counts.sleeps++;
-    shim_settle(port);
-    shim_unlock_to_sleep();
+    ports_counts.sleeps++;
+    ports_settle(port);
+    ports_unlock_to_sleep();
     int cause = ppoll(looks, 2, left, outside) < 0 ? errno : 0;
-    shim_lock_again();
-    shim_silence(sleeper->call);
+    ports_lock_again();
+    ports_silence(sleeper->call);
     return cause;
 }
 
@@ -119,12 +119,12 @@ static int sleep_until(struct port *port, const struct sleeper *sleeper,
     for (;;) {
         if (port->is_closed)
             return EBADFD;
-        shim_notice(port);
+        ports_notice(port);
         if (is_served(port, sleeper))
             return 0;
         if (deadline && !left_until(deadline, &left))
             return ETIME;
-        if (deadline && shim_is_turn(shim_traits.early_every, &sleeps))
+        if (deadline && ports_is_turn(ports_traits.early_every, &sleeps))
             return ETIME;
         int cause = sleep_once(port, sleeper, deadline ? &left : NULL, outside);
         if (cause)
@@ -161,8 +161,8 @@ static bool may_sleep(const struct demand *demand)
 
 static int interrupt(struct port *port, const struct demand *demand, unsigned int *ret_count)
 {
-    if (shim_traits.eintr_gives)
-        *ret_count = shim_deliver(port, demand->list, demand->max);
+    if (ports_traits.eintr_gives)
+        *ret_count = ports_deliver(port, demand->list, demand->max);
     return EINTR;
 }
 
@@ -172,7 +172,7 @@ static int collect(struct port *port, const struct demand *demand, unsigned int 
     static unsigned int interruptible, timed;
     struct sleeper self = {.call = -1};
     int cause = 0;
-    if (may_sleep(demand) && shim_is_turn(shim_traits.eintr_every, &interruptible))
+    if (may_sleep(demand) && ports_is_turn(ports_traits.eintr_every, &interruptible))
         return interrupt(port, demand, ret_count);
     if (port->queued < demand->wanted)
         cause = wait_for(port, demand, &self, outside);
@@ -183,9 +183,9 @@ static int collect(struct port *port, const struct demand *demand, unsigned int 
     }
     if (cause && cause != ETIME)
         return cause;
-    *ret_count = shim_deliver(port, demand->list, demand->max);
+    *ret_count = ports_deliver(port, demand->list, demand->max);
     if (demand->timeout && may_sleep(demand) && !demand->is_single && *ret_count > 0 &&
-        shim_is_turn(shim_traits.etime_every, &timed))
+        ports_is_turn(ports_traits.etime_every, &timed))
         cause = ETIME;
     return cause;
 }
@@ -194,12 +194,12 @@ static int get(struct port *port, const struct demand *demand, unsigned int *ret
                const sigset_t *outside)
 {
     if (port->is_inherited) {
-        shim_counts.foreign++;
+        ports_counts.foreign++;
         return ENOTSUP;
     }
     if (demand->wanted > demand->max && demand->max > 0)
         return EINVAL;
-    shim_notice(port);
+    ports_notice(port);
     if (demand->max == 0) {
         *ret_count = port->queued;
         return 0;
@@ -214,7 +214,7 @@ static int get(struct port *port, const struct demand *demand, unsigned int *ret
         return 0;
     }
     int cause = collect(port, demand, ret_count, outside);
-    shim_counts.events += *ret_count;
+    ports_counts.events += *ret_count;
     return cause;
 }
 
@@ -222,12 +222,12 @@ static int enter_and_get(int fd, const struct demand *demand, unsigned int *ret_
 {
     sigset_t outside;
     *ret_count = 0;
-    struct port *port = shim_enter(fd, &outside);
+    struct port *port = ports_enter(fd, &outside);
     if (!port)
         return errno;
-    shim_counts.gets++;
+    ports_counts.gets++;
     int cause = get(port, demand, ret_count, &outside);
-    shim_leave(port, &outside);
+    ports_leave(port, &outside);
     return cause;
 }
 
@@ -253,7 +253,7 @@ int port_getn(int fd, port_event_t list[], uint_t max, uint_t *nget, struct time
     }
     const struct demand demand = {.list = list, .max = max, .wanted = *nget, .timeout = timeout};
     int cause = enter_and_get(fd, &demand, &count);
-    if (cause == 0 || cause == ETIME || (cause == EINTR && shim_traits.eintr_gives))
+    if (cause == 0 || cause == ETIME || (cause == EINTR && ports_traits.eintr_gives))
         *nget = count;
     if (cause == 0)
         return 0;

@@ -92,6 +92,22 @@ void reset(int fd)
     drop(fd);
 }
 
+struct numbers next_numbers(void)
+{
+    struct numbers numbers;
+    for (int i = 0; i < 8; i++)
+        numbers.fds[i] = keep(dup(0));
+    for (int i = 0; i < 8; i++)
+        drop(numbers.fds[i]);
+    return numbers;
+}
+
+bool are_next(struct numbers numbers)
+{
+    const struct numbers present = next_numbers();
+    return memcmp(&numbers, &present, sizeof present) == 0;
+}
+
 int associate(int port, int fd, int events)
 {
     return port_associate(port, PORT_SOURCE_FD, (uintptr_t)fd, events, NULL) == 0 ? 0 : errno;

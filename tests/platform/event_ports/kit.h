@@ -52,6 +52,14 @@ struct pair new_tcp_pair(void);
 int new_file(void);
 void reset(int fd); /* closes a TCP socket with RST */
 
+/* The numbers of the descriptors that are opened next, to see that nothing was left open. */
+struct numbers {
+    int fds[8];
+};
+
+struct numbers next_numbers(void);
+bool are_next(struct numbers numbers);
+
 /* 0, or the cause. */
 int associate(int port, int fd, int events);
 int dissociate(int port, int fd);

@@ -13,13 +13,13 @@
 /* Told without being asked for. */
 #define UNASKED (POLLERR | POLLHUP)
 
-struct object *shim_object_of(struct port *port, int fd)
+struct object *ports_object_of(struct port *port, int fd)
 {
     return fd >= 0 && fd < port->room ? port->objects[fd] : NULL;
 }
 
 /* The key is the number and the file: a number that was closed behind our back is another one. */
-bool shim_is_stale(const struct object *object)
+bool ports_is_stale(const struct object *object)
 {
     struct stat file;
     return fstat(object->fd, &file) < 0 || file.st_dev != object->device ||
@@ -34,11 +34,11 @@ static void forget(struct object *object)
     object->is_watched = false;
 }
 
-void shim_drop_object(struct object *object)
+void ports_drop_object(struct object *object)
 {
     struct port *port = object->port;
     forget(object);
-    shim_dequeue(port, &object->event);
+    ports_dequeue(port, &object->event);
     port->objects[object->fd] = NULL;
     port->kept--;
     free(object);
@@ -93,7 +93,7 @@ static void fire(struct object *object, int events)
 {
     object->is_armed = false;
     object->event.told.portev_events = events;
-    shim_enqueue(object->port, &object->event);
+    ports_enqueue(object->port, &object->event);
 }
 
 /* What epoll refuses is always ready (a regular file), so that it either has fired or never will.
@@ -127,21 +127,21 @@ static int what_is_ready(int fd, int asked)
  * Whatever was queued is taken back, and the descriptor is looked at anew: now, with all of its
  * bits, or else when it becomes ready.
  */
-int shim_associate(struct port *port, int fd, int events, void *user)
+int ports_associate(struct port *port, int fd, int events, void *user)
 {
     const int known = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM |
-                      POLLWRBAND | (shim_traits.has_rdhup ? POLLRDHUP : 0);
-    struct object *object = shim_object_of(port, fd);
+                      POLLWRBAND | (ports_traits.has_rdhup ? POLLRDHUP : 0);
+    struct object *object = ports_object_of(port, fd);
     if (fcntl(fd, F_GETFD) < 0)
         return EBADFD;
-    if (object && shim_is_stale(object)) {
-        shim_drop_object(object);
+    if (object && ports_is_stale(object)) {
+        ports_drop_object(object);
         object = NULL;
     }
     int cause = object ? 0 : new_object(port, fd, &object);
     if (cause)
         return cause;
-    shim_dequeue(port, &object->event);
+    ports_dequeue(port, &object->event);
     object->asked = events & known;
     object->event.told.portev_user = user;
     int ready = what_is_ready(fd, object->asked);
@@ -152,20 +152,20 @@ int shim_associate(struct port *port, int fd, int events, void *user)
     }
     cause = arm(object);
     if (cause)
-        shim_drop_object(object);
+        ports_drop_object(object);
     return cause;
 }
 
 /* Before the first association of the port nobody looks at the number. */
-int shim_dissociate(struct port *port, int fd)
+int ports_dissociate(struct port *port, int fd)
 {
-    struct object *object = shim_object_of(port, fd);
+    struct object *object = ports_object_of(port, fd);
     if (!port->objects)
         return ENOENT;
     if (fcntl(fd, F_GETFD) < 0)
         return EBADFD;
-    if (object && shim_is_stale(object)) {
-        shim_drop_object(object);
+    if (object && ports_is_stale(object)) {
+        ports_drop_object(object);
         return ENOENT;
     }
     if (!object)
@@ -173,7 +173,7 @@ int shim_dissociate(struct port *port, int fd)
     if (port->is_inherited)
         return EACCES;
     bool was_associated = object->is_armed || object->event.is_queued;
-    shim_drop_object(object);
+    ports_drop_object(object);
     return was_associated ? 0 : ENOENT;
 }
 
@@ -190,20 +190,20 @@ static int one_bit_of(int events)
 /* A report of an object that is gone, or has been made anew, is passed over. */
 static void fire_reported(struct port *port, const struct epoll_event *report)
 {
-    struct object *object = shim_object_of(port, (int)(uint32_t)report->data.u64);
+    struct object *object = ports_object_of(port, (int)(uint32_t)report->data.u64);
     if (!object || object->generation != report->data.u64 >> 32 || !object->is_armed)
         return;
-    if (shim_is_stale(object)) {
-        shim_drop_object(object);
+    if (ports_is_stale(object)) {
+        ports_drop_object(object);
         return;
     }
     int ready = (int)report->events & (object->asked | UNASKED);
     if (ready)
-        fire(object, shim_traits.one_bit ? one_bit_of(ready) : ready);
+        fire(object, ports_traits.one_bit ? one_bit_of(ready) : ready);
 }
 
 /* Ends, because each object is reported once for each time it was armed. */
-void shim_notice(struct port *port)
+void ports_notice(struct port *port)
 {
     struct epoll_event reports[64];
     bool is_over;

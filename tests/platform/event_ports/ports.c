@@ -29,14 +29,14 @@ const struct port_traits port_shim_hostile = {
     .early_every = 3,
 };
 
-struct port_traits shim_traits;
-struct port_counts shim_counts;
+struct port_traits ports_traits;
+struct port_counts ports_counts;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct port *ports;
 static sigset_t outside_of_fork;
 
-void shim_lock(sigset_t *ret_outside)
+void ports_lock(sigset_t *ret_outside)
 {
     sigset_t all;
     sigfillset(&all);
@@ -44,48 +44,48 @@ void shim_lock(sigset_t *ret_outside)
     pthread_mutex_lock(&lock);
 }
 
-void shim_unlock(const sigset_t *outside)
+void ports_unlock(const sigset_t *outside)
 {
     pthread_mutex_unlock(&lock);
     pthread_sigmask(SIG_SETMASK, outside, NULL);
 }
 
-void shim_lock_again(void)
+void ports_lock_again(void)
 {
     pthread_mutex_lock(&lock);
 }
 
-void shim_unlock_to_sleep(void)
+void ports_unlock_to_sleep(void)
 {
     pthread_mutex_unlock(&lock);
 }
 
-bool shim_is_turn(unsigned int every, unsigned int *count)
+bool ports_is_turn(unsigned int every, unsigned int *count)
 {
     return every > 0 && ++*count % every == 0;
 }
 
 /* Not by close(), which the linker replaces by one that takes the lock. */
-int shim_close(int fd)
+int ports_close(int fd)
 {
     return (int)syscall(SYS_close, fd);
 }
 
-void shim_ring(int bell)
+void ports_ring(int bell)
 {
     const uint64_t one = 1;
     ssize_t unused = write(bell, &one, sizeof one);
     (void)unused;
 }
 
-void shim_silence(int bell)
+void ports_silence(int bell)
 {
     uint64_t rings;
     ssize_t unused = read(bell, &rings, sizeof rings);
     (void)unused;
 }
 
-int shim_find(int fd, struct port **ret_port)
+int ports_find(int fd, struct port **ret_port)
 {
     for (struct port *port = ports; port; port = port->next) {
         if (port->fd == fd) {
@@ -96,13 +96,13 @@ int shim_find(int fd, struct port **ret_port)
     return fcntl(fd, F_GETFD) < 0 ? EBADF : EBADFD;
 }
 
-struct port *shim_enter(int fd, sigset_t *ret_outside)
+struct port *ports_enter(int fd, sigset_t *ret_outside)
 {
     struct port *port = NULL;
-    shim_lock(ret_outside);
-    int cause = shim_find(fd, &port);
+    ports_lock(ret_outside);
+    int cause = ports_find(fd, &port);
     if (cause) {
-        shim_unlock(ret_outside);
+        ports_unlock(ret_outside);
         errno = cause;
         return NULL;
     }
@@ -122,30 +122,30 @@ static void discard_queue(struct port *port)
 {
     while (port->first) {
         struct event *event = port->first;
-        shim_dequeue(port, event);
+        ports_dequeue(port, event);
         if (!event->object)
-            shim_free_sent(event);
+            ports_free_sent(event);
     }
 }
 
 static void destroy(struct port *port)
 {
     discard_queue(port);
-    shim_close(port->bell);
-    shim_close(port->spare_call);
+    ports_close(port->bell);
+    ports_close(port->spare_call);
     free(port->objects);
     free(port);
 }
 
-void shim_leave(struct port *port, const sigset_t *outside)
+void ports_leave(struct port *port, const sigset_t *outside)
 {
     int cause = errno;
     port->threads--;
     if (!port->is_closed)
-        shim_settle(port);
+        ports_settle(port);
     else if (port->threads == 0)
         destroy(port);
-    shim_unlock(outside);
+    ports_unlock(outside);
     errno = cause;
 }
 
@@ -157,10 +157,10 @@ static void close_port(struct port *port)
     port->is_closed = true;
     for (int fd = 0; fd < port->room; fd++) {
         if (port->objects[fd])
-            shim_drop_object(port->objects[fd]);
+            ports_drop_object(port->objects[fd]);
     }
     for (const struct sleeper *sleeper = port->sleepers; sleeper; sleeper = sleeper->next)
-        shim_ring(sleeper->call);
+        ports_ring(sleeper->call);
     if (port->threads == 0)
         destroy(port);
 }
@@ -171,16 +171,16 @@ void port_shim_closing(int fd)
     sigset_t outside;
     struct port *closed = NULL;
     int cause = errno;
-    shim_lock(&outside);
-    if (shim_find(fd, &closed) == 0)
+    ports_lock(&outside);
+    if (ports_find(fd, &closed) == 0)
         close_port(closed);
     for (struct port *port = ports; port; port = port->next) {
-        struct object *object = shim_object_of(port, fd);
+        struct object *object = ports_object_of(port, fd);
         if (object)
-            shim_drop_object(object);
-        shim_settle(port);
+            ports_drop_object(object);
+        ports_settle(port);
     }
-    shim_unlock(&outside);
+    ports_unlock(&outside);
     errno = cause;
 }
 
@@ -189,14 +189,14 @@ void port_shim_closing(int fd)
 static void before_fork(void)
 {
     sigset_t outside;
-    shim_lock(&outside);
+    ports_lock(&outside);
     outside_of_fork = outside;
 }
 
 static void after_fork_in_parent(void)
 {
     sigset_t outside = outside_of_fork;
-    shim_unlock(&outside);
+    ports_unlock(&outside);
 }
 
 /* The epoll queue is the parent's as well: nothing may be changed in it from here. */
@@ -206,8 +206,8 @@ static void inherit(struct port *port)
         if (port->objects[fd])
             port->objects[fd]->is_watched = false;
     }
-    shim_close(port->bell);
-    shim_close(port->spare_call);
+    ports_close(port->bell);
+    ports_close(port->spare_call);
     port->bell = port->spare_call = -1;
     port->is_inherited = true;
     port->sleepers = NULL; /* threads that are not here */
@@ -221,18 +221,18 @@ static void after_fork_in_child(void)
         if (!port->is_inherited)
             inherit(port);
     }
-    shim_unlock(&outside);
+    ports_unlock(&outside);
 }
 
 /* Before main(), so that a program that counts or refuses such handlers does not meet this one. */
 static void __attribute__((constructor)) start(void)
 {
     const char *name = getenv("EVENT_PORTS_SHIM");
-    shim_traits = port_shim_illumos;
+    ports_traits = port_shim_illumos;
     if (name && strcmp(name, "solaris") == 0)
-        shim_traits = port_shim_solaris;
+        ports_traits = port_shim_solaris;
     if (name && strcmp(name, "hostile") == 0)
-        shim_traits = port_shim_hostile;
+        ports_traits = port_shim_hostile;
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
@@ -247,9 +247,9 @@ static bool open_descriptors(struct port *port)
     port->spare_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (port->spare_call >= 0 && epoll_ctl(port->fd, EPOLL_CTL_ADD, port->bell, &bell) == 0)
         return true;
-    shim_close(port->fd);
-    shim_close(port->bell);
-    shim_close(port->spare_call);
+    ports_close(port->fd);
+    ports_close(port->bell);
+    ports_close(port->spare_call);
     return false;
 }
 
@@ -261,9 +261,9 @@ static int open_port(int *ret_fd)
         free(port);
         return EMFILE;
     }
-    if (shim_find(port->fd, &stale) == 0) /* closed behind our back */
+    if (ports_find(port->fd, &stale) == 0) /* closed behind our back */
         close_port(stale);
-    port->limit = shim_traits.limit;
+    port->limit = ports_traits.limit;
     port->next = ports;
     ports = port;
     *ret_fd = port->fd;
@@ -274,10 +274,10 @@ int port_create(void)
 {
     sigset_t outside;
     int fd = -1;
-    shim_lock(&outside);
-    shim_counts.others++;
+    ports_lock(&outside);
+    ports_counts.others++;
     int cause = open_port(&fd);
-    shim_unlock(&outside);
+    ports_unlock(&outside);
     if (cause)
         errno = cause;
     return fd;
@@ -288,39 +288,39 @@ int port_create(void)
 void port_shim_play(const struct port_traits *traits)
 {
     sigset_t outside;
-    shim_lock(&outside);
-    shim_traits = *traits;
-    shim_unlock(&outside);
+    ports_lock(&outside);
+    ports_traits = *traits;
+    ports_unlock(&outside);
 }
 
 struct port_counts port_shim_counts(void)
 {
     sigset_t outside;
-    shim_lock(&outside);
-    struct port_counts counts = shim_counts;
-    shim_unlock(&outside);
+    ports_lock(&outside);
+    struct port_counts counts = ports_counts;
+    ports_unlock(&outside);
     return counts;
 }
 
 void port_shim_reset_counts(void)
 {
     sigset_t outside;
-    shim_lock(&outside);
-    shim_counts = (struct port_counts){0};
-    shim_unlock(&outside);
+    ports_lock(&outside);
+    ports_counts = (struct port_counts){0};
+    ports_unlock(&outside);
 }
 
 void port_shim_notice(void)
 {
     sigset_t outside;
     int cause = errno;
-    shim_lock(&outside);
+    ports_lock(&outside);
     for (struct port *port = ports; port; port = port->next) {
         if (!port->is_inherited)
-            shim_notice(port);
-        shim_settle(port);
+            ports_notice(port);
+        ports_settle(port);
     }
-    shim_unlock(&outside);
+    ports_unlock(&outside);
     errno = cause;
 }
 
@@ -338,9 +338,9 @@ int port_shim_associated(int fd)
 {
     sigset_t outside;
     struct port *port = NULL;
-    shim_lock(&outside);
-    int count = shim_find(fd, &port) == 0 ? count_associated(port) : -1;
-    shim_unlock(&outside);
+    ports_lock(&outside);
+    int count = ports_find(fd, &port) == 0 ? count_associated(port) : -1;
+    ports_unlock(&outside);
     return count;
 }
 
@@ -348,8 +348,8 @@ int port_shim_kept(int fd)
 {
     sigset_t outside;
     struct port *port = NULL;
-    shim_lock(&outside);
-    int count = shim_find(fd, &port) == 0 ? (int)port->kept : -1;
-    shim_unlock(&outside);
+    ports_lock(&outside);
+    int count = ports_find(fd, &port) == 0 ? (int)port->kept : -1;
+    ports_unlock(&outside);
     return count;
 }

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-void shim_enqueue(struct port *port, struct event *event)
+void ports_enqueue(struct port *port, struct event *event)
 {
     event->before = port->last;
     event->behind = NULL;
@@ -17,7 +17,7 @@ void shim_enqueue(struct port *port, struct event *event)
     port->queued++;
 }
 
-void shim_dequeue(struct port *port, struct event *event)
+void ports_dequeue(struct port *port, struct event *event)
 {
     if (!event->is_queued)
         return;
@@ -51,13 +51,13 @@ static struct event *new_sent_event(void)
     return event;
 }
 
-void shim_free_sent(struct event *event)
+void ports_free_sent(struct event *event)
 {
     event->behind = free_events;
     free_events = event;
 }
 
-int shim_send(struct port *port, int events, void *user)
+int ports_send(struct port *port, int events, void *user)
 {
     if (port->kept >= port->limit)
         return EAGAIN;
@@ -68,7 +68,7 @@ int shim_send(struct port *port, int events, void *user)
     event->told = (port_event_t){
         .portev_events = events, .portev_source = PORT_SOURCE_USER, .portev_user = user};
     port->kept++;
-    shim_enqueue(port, event);
+    ports_enqueue(port, event);
     return 0;
 }
 
@@ -77,8 +77,8 @@ static unsigned int roll(unsigned int sides)
 {
     static uint64_t state;
     static unsigned int seed;
-    if (seed != shim_traits.seed) {
-        seed = shim_traits.seed;
+    if (seed != ports_traits.seed) {
+        seed = ports_traits.seed;
         state = seed;
     }
     state = state * UINT64_C(6364136223846793005) + 1;
@@ -88,9 +88,9 @@ static unsigned int roll(unsigned int sides)
 static struct event *next_event(const struct port *port)
 {
     struct event *event = port->first;
-    if (shim_traits.order == PORT_REVERSED)
+    if (ports_traits.order == PORT_REVERSED)
         return port->last;
-    if (shim_traits.order == PORT_SHUFFLED) {
+    if (ports_traits.order == PORT_SHUFFLED) {
         for (unsigned int steps = roll(port->queued); steps > 0; steps--)
             event = event->behind;
     }
@@ -98,20 +98,20 @@ static struct event *next_event(const struct port *port)
 }
 
 /* The delivery ends the association; a kernel keeps its structure for the next one. */
-unsigned int shim_deliver(struct port *port, port_event_t *list, unsigned int max)
+unsigned int ports_deliver(struct port *port, port_event_t *list, unsigned int max)
 {
     unsigned int count = 0;
     while (count < max && port->queued > 0) {
         struct event *event = next_event(port);
-        shim_dequeue(port, event);
-        if (event->object && shim_is_stale(event->object)) {
-            shim_drop_object(event->object);
+        ports_dequeue(port, event);
+        if (event->object && ports_is_stale(event->object)) {
+            ports_drop_object(event->object);
             continue;
         }
         list[count] = event->told;
         list[count++].portev_pad = 0x5a5a; /* nobody sets it there */
         if (!event->object) {
-            shim_free_sent(event);
+            ports_free_sent(event);
             port->kept--;
         }
     }
@@ -122,13 +122,13 @@ unsigned int shim_deliver(struct port *port, port_event_t *list, unsigned int ma
  * The bell wakes all sleepers, and the first of them is served. While he sleeps on although there
  * are events, the bell is still: it would not let him.
  */
-void shim_settle(struct port *port)
+void ports_settle(struct port *port)
 {
     bool is_enough = !port->sleepers || port->queued >= port->sleepers->wanted;
     bool rings = port->queued > 0 && is_enough;
     if (rings && !port->rings)
-        shim_ring(port->bell);
+        ports_ring(port->bell);
     if (!rings && port->rings)
-        shim_silence(port->bell);
+        ports_silence(port->bell);
     port->rings = rings;
 }

@@ -8,7 +8,8 @@
  *   calls.c     the calls that change a port
  *   get.c       the calls that take events out of it, and the sleep
  *
- * Everything is under one lock. Nobody sleeps with it.
+ * Everything is under one lock. Nobody sleeps with it. Names begin with ports_, because the shim of
+ * another system may be in the same program.
  */
 #ifndef EVENT_PORTS_SHIM_INTERNAL_H
 #define EVENT_PORTS_SHIM_INTERNAL_H
@@ -80,40 +81,40 @@ struct port {
 /* What epoll says of the bell. */
 #define SHIM_BELL UINT64_MAX
 
-extern struct port_traits shim_traits;
-extern struct port_counts shim_counts;
+extern struct port_traits ports_traits;
+extern struct port_counts ports_counts;
 
 /* ports.c. Signals are blocked under the lock, since port_send() may be called in a handler. */
-void shim_lock(sigset_t *ret_outside);
-void shim_unlock(const sigset_t *outside);
-void shim_lock_again(void); /* after a sleep, in which only the signals stayed blocked */
-void shim_unlock_to_sleep(void);
-bool shim_is_turn(unsigned int every, unsigned int *count);
-int shim_close(int fd);   /* the real one, which takes no lock */
-void shim_ring(int bell); /* an eventfd */
-void shim_silence(int bell);
+void ports_lock(sigset_t *ret_outside);
+void ports_unlock(const sigset_t *outside);
+void ports_lock_again(void); /* after a sleep, in which only the signals stayed blocked */
+void ports_unlock_to_sleep(void);
+bool ports_is_turn(unsigned int every, unsigned int *count);
+int ports_close(int fd);   /* the real one, which takes no lock */
+void ports_ring(int bell); /* an eventfd */
+void ports_silence(int bell);
 
 /* Finds a port for a call and locks; NULL: errno says why. `leave` unlocks and keeps errno. */
-struct port *shim_enter(int fd, sigset_t *ret_outside);
-void shim_leave(struct port *port, const sigset_t *outside);
+struct port *ports_enter(int fd, sigset_t *ret_outside);
+void ports_leave(struct port *port, const sigset_t *outside);
 
 /* The same inside the lock: a number of errno, 0 for none. */
-int shim_find(int fd, struct port **ret_port);
+int ports_find(int fd, struct port **ret_port);
 
 /* objects.c. Causes are numbers of errno, 0 for none. */
-int shim_associate(struct port *port, int fd, int events, void *user);
-int shim_dissociate(struct port *port, int fd);
-struct object *shim_object_of(struct port *port, int fd);
-bool shim_is_stale(const struct object *object);
-void shim_drop_object(struct object *object);
-void shim_notice(struct port *port);
+int ports_associate(struct port *port, int fd, int events, void *user);
+int ports_dissociate(struct port *port, int fd);
+struct object *ports_object_of(struct port *port, int fd);
+bool ports_is_stale(const struct object *object);
+void ports_drop_object(struct object *object);
+void ports_notice(struct port *port);
 
 /* queue.c */
-void shim_enqueue(struct port *port, struct event *event);
-void shim_dequeue(struct port *port, struct event *event);
-void shim_free_sent(struct event *event);
-int shim_send(struct port *port, int events, void *user);
-unsigned int shim_deliver(struct port *port, port_event_t *list, unsigned int max);
-void shim_settle(struct port *port); /* who is to know of the queue knows */
+void ports_enqueue(struct port *port, struct event *event);
+void ports_dequeue(struct port *port, struct event *event);
+void ports_free_sent(struct event *event);
+int ports_send(struct port *port, int events, void *user);
+unsigned int ports_deliver(struct port *port, port_event_t *list, unsigned int max);
+void ports_settle(struct port *port); /* who is to know of the queue knows */
 
 #endif

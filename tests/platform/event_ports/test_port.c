@@ -161,19 +161,9 @@ static bool what_is_no_port_is_refused(void)
     return true;
 }
 
-/* The numbers that are handed out next. */
-static void take_numbers(int ret_numbers[8])
-{
-    for (int i = 0; i < 8; i++)
-        ret_numbers[i] = keep(dup(0));
-    for (int i = 0; i < 8; i++)
-        drop(ret_numbers[i]);
-}
-
 static bool closed_port_leaves_nothing_open(void)
 {
-    int before[8], after[8];
-    take_numbers(before);
+    struct numbers before = next_numbers();
     int port = new_port(), outer = new_port();
     struct pair pipe = new_pipe();
     associate(port, pipe.here, POLLIN);
@@ -184,9 +174,7 @@ static bool closed_port_leaves_nothing_open(void)
     drop(outer);
     drop(pipe.here);
     drop(pipe.there);
-    take_numbers(after);
-    for (int i = 0; i < 8; i++)
-        CHECK(after[i] == before[i]);
+    CHECK(are_next(before));
     return true;
 }
 

@@ -29,6 +29,21 @@ static bool sent_events_are_not_joined(void)
     return true;
 }
 
+/* Delivered events leave their place to others, in this port and elsewhere. */
+static bool sent_events_never_run_out(void)
+{
+    port_event_t events[512];
+    for (int i = 0; i < 300; i++) {
+        int port = new_port();
+        for (int j = 0; j < 512; j++)
+            CHECK(port_send(port, 1, NULL) == 0);
+        if (i & 1)
+            CHECK(ask(port, events, 512) == 512);
+        drop(port);
+    }
+    return true;
+}
+
 /* port_send(3C), EAGAIN; the limit is that of the moment in which the port was made. */
 static bool full_port_is_eagain(void)
 {
@@ -129,6 +144,7 @@ static bool number_is_told_in_spite_of_an_alert(void)
 const struct fact facts_of_sending[] = {
     FACT(sent_event_has_its_data),
     FACT(sent_events_are_not_joined),
+    FACT(sent_events_never_run_out),
     FACT(full_port_is_eagain),
     FACT(list_of_ports_says_which_failed),
     FACT(list_without_errors_leaves_them_alone),

@@ -182,6 +182,22 @@ static bool close_ends_a_sleep(void)
     return true;
 }
 
+static bool sleepers_leave_nothing_open(void)
+{
+    struct numbers before = next_numbers();
+    struct sleeper sleepers[3] = {{.port = new_port(), .count = 1}, {.count = 1}, {.count = 1}};
+    for (int i = 0; i < 3; i++) {
+        sleepers[i].port = sleepers[0].port;
+        CHECK(put_to_sleep(&sleepers[i]));
+    }
+    port_alert(sleepers[0].port, PORT_ALERT_SET, 1, NULL);
+    for (int i = 0; i < 3; i++)
+        CHECK(woke(&sleepers[i], 1));
+    drop(sleepers[0].port);
+    CHECK(are_next(before));
+    return true;
+}
+
 static void *change_all_the_time(void *argument)
 {
     const struct sleeper *sleeper = argument;
@@ -225,6 +241,7 @@ const struct fact facts_of_threads[] = {
     FACT(two_sleepers_get_an_event_each),
     FACT(alert_wakes_everybody),
     FACT(close_ends_a_sleep),
+    FACT(sleepers_leave_nothing_open),
     FACT(others_may_change_while_one_waits),
     FACTS_END,
 };
