@@ -27,18 +27,19 @@ static bool is_valid(const struct timespec *time)
     return time->tv_sec >= 0 && time->tv_nsec >= 0 && time->tv_nsec < 1000000000;
 }
 
-/* What exceeds the clock is for ever. */
+/* Three years are for ever, and do not exceed a clock of 32 bits. */
+#define FOR_EVER 100000000
+
 static struct timespec moment_after(const struct timespec *timeout)
 {
     struct timespec moment;
     clock_gettime(CLOCK_MONOTONIC, &moment);
+    moment.tv_sec += timeout->tv_sec < FOR_EVER ? timeout->tv_sec : FOR_EVER;
     moment.tv_nsec += timeout->tv_nsec;
     if (moment.tv_nsec >= 1000000000) {
         moment.tv_nsec -= 1000000000;
         moment.tv_sec++;
     }
-    if (__builtin_add_overflow(moment.tv_sec, timeout->tv_sec, &moment.tv_sec))
-        moment.tv_sec = INT64_MAX;
     return moment;
 }
 

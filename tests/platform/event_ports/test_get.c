@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_get.c: port_get() and port_getn(): numbers, times and signals. */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -191,7 +192,7 @@ static bool sleep_is_not_short(void)
 /* A time that exceeds the clock must not overflow. */
 static bool endless_time_ends_with_an_event(void)
 {
-    struct timespec endless = {INT64_MAX, 999999999};
+    struct timespec endless = {LONG_MAX, 999999999};
     int port = new_port();
     struct pair pipe = new_pipe();
     port_event_t event;
