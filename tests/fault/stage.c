@@ -591,6 +591,7 @@ void stage_turn(struct stage *stage, plx_duration timeout)
     CHECK(code >= 0);
     for (int i = 0; i < SEATS && (PLX__TURN < SEATS || is_put_off(stage, code)); i++)
         CHECK(plx_context_turn(stage->context, 0) >= 0);
+    CHECK_EQUAL(stage->ran, stage->posted);
     note_calls(stage, "turn");
 }
 
