@@ -963,6 +963,36 @@ START_TEST(b12_who_falls_silent_disturbs_no_order)
 }
 END_TEST
 
+static void crowd_open_sockets(struct crowd *crowd, struct rig *rig, uint32_t want)
+{
+    for (int i = 0; i < CROWD; i++) {
+        crowd->ends[i] = rig_sockets();
+        ck_assert_int_eq(write(crowd->ends[i].write, "x", 1), 1);
+        crowd->targets[i] = rig_add(rig, crowd->ends[i].read, want);
+        crowd->records[i] = 0;
+    }
+}
+
+/* Where reading and writing are two events, they are not to be two turns. */
+START_TEST(b12_both_directions_are_one_turn)
+{
+    struct rig rig;
+    struct crowd crowd;
+    rig_open(&rig, CROWD);
+    for (int capacity = 1; capacity <= ROOM; capacity++) {
+        crowd_open_sockets(&crowd, &rig, PLX_READ | PLX_WRITE);
+        for (int round = 0; round * capacity < 3 * CROWD; round++) {
+            ck_assert_int_eq(crowd_wait(&crowd, &rig, capacity), capacity);
+            check_even(&crowd, 0, 1);
+        }
+        for (int i = 0; i < CROWD; i++)
+            rig.backend->remove(rig.queue, crowd.targets[i]);
+        crowd_close(&crowd);
+    }
+    rig_close(&rig);
+}
+END_TEST
+
 static TCase *clauses(const char *name, SFun use)
 {
     TCase *tests = tcase_create(name);
@@ -1004,6 +1034,7 @@ static TCase *clauses(const char *name, SFun use)
     tcase_add_test(tests, b11_each_of_many_oneshots_has_one_record);
     tcase_add_test(tests, b12_with_little_room_everybody_gets_a_turn);
     tcase_add_test(tests, b12_who_falls_silent_disturbs_no_order);
+    tcase_add_test(tests, b12_both_directions_are_one_turn);
     return tests;
 }
 
