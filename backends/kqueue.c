@@ -180,6 +180,7 @@ struct plx__queue {
     struct plx__record *records;
     int capacity;
     int count;
+    int done;        /* records before this one are as they go up */
     bool is_full;    /* the last call brought as much as there was room for */
     bool is_special; /* some record is to be looked at again */
     bool saw_wake;
@@ -766,7 +767,8 @@ static int kq_modify(struct plx__queue *queue, struct plx__target *target, uint3
     struct row before = *row;
     row->token = plx__slot_token(&target->slot);
     row->want = (uint16_t)want;
-    if (want & PLX_EDGE || !is_same(row->token, before.token))
+    /* What EV_CLEAR has told is to be told again, and every filter carries the token. */
+    if (row->held[READ] == CLEAR || row->held[WRITE] == CLEAR || !is_same(row->token, before.token))
         row->flags |= REWRITE;
     if (queue->kernel.is_nested)
         return modify_now(queue, row, before);
@@ -882,10 +884,16 @@ static uint32_t facts_of(const struct row *row, const struct kevent *event)
     return facts;
 }
 
-/* What the last record of a full batch has to say may be cut in two; see is_in_doubt(). */
-static bool wants_both(const struct row *row)
+/* Clause B6. */
+static uint32_t facts_asked(const struct row *row)
 {
-    return (row->want & (PLX_READ | PLX_WRITE)) == (PLX_READ | PLX_WRITE);
+    return (row->want & PLX__DATA_EVENTS) | PLX_ERROR | PLX_HUP;
+}
+
+/* What the last record of a full batch has to say may be cut in two; see is_in_doubt(). */
+static bool has_two(const struct row *row)
+{
+    return row->held[READ] != NONE && row->held[WRITE] != NONE;
 }
 
 /*
@@ -913,11 +921,13 @@ static bool take_filter(struct plx__queue *queue, struct row *row, const struct 
         return true;
     }
     int index = record_of(queue, row);
+    if (index < queue->done)
+        facts &= facts_asked(row);
     bool is_news = facts & ~queue->records[index].events;
     queue->records[index].events |= facts;
     if (event->flags & EV_EOF)
         queue->looks[index].fd = fd_of(queue, row);
-    if (event->flags & EV_EOF || row->want & PLX_ONESHOT || wants_both(row))
+    if (event->flags & EV_EOF || row->want & PLX_ONESHOT || has_two(row))
         queue->is_special = true;
     return is_news;
 }
@@ -944,16 +954,16 @@ static bool take(struct plx__queue *queue, const struct kevent *event)
 
 static bool is_in_doubt(const struct plx__queue *queue, const struct row *row, uint32_t facts)
 {
-    return wants_both(row) && (facts & row->want) != row->want && mode_of(row->want) == LEVEL &&
+    return has_two(row) && row->want & PLX__DATA_EVENTS & ~facts &&
            (queue->is_full || row->want & PLX_ONESHOT);
 }
 
-/* What poll(2) has added will come out of the queue as well. */
+/* What poll(2) has added will come out of the queue as well. Under EV_CLEAR that may be news. */
 static void note_told(const struct plx__queue *queue, struct row *row, uint32_t added)
 {
-    if (!queue->is_full || !wants_both(row) || mode_of(row->want) != LEVEL)
+    if (!queue->is_full || !has_two(row) || mode_of(row->want) != LEVEL)
         return;
-    row->flags |= added & PLX_READ ? TOLD_READ : 0;
+    row->flags |= added & (PLX_READ | PLX_RDHUP) ? TOLD_READ : 0;
     row->flags |= added & PLX_WRITE ? TOLD_WRITE : 0;
 }
 
@@ -967,7 +977,7 @@ static void note_told(const struct plx__queue *queue, struct row *row, uint32_t 
 static void resolve_doubts(struct plx__queue *queue)
 {
     bool is_asked = false;
-    for (int i = 0; i < queue->count; i++) {
+    for (int i = queue->done; i < queue->count; i++) {
         struct pollfd *look = &queue->looks[i];
         if (look->fd == NOBODY)
             continue;
@@ -978,9 +988,10 @@ static void resolve_doubts(struct plx__queue *queue)
         look->revents = 0;
         is_asked |= look->fd >= 0;
     }
-    if (!is_asked || CALLS.look(queue->looks, (nfds_t)queue->count, 0) <= 0)
+    struct pollfd *first = queue->looks + queue->done;
+    if (!is_asked || CALLS.look(first, (nfds_t)(queue->count - queue->done), 0) <= 0)
         return;
-    for (int i = 0; i < queue->count; i++) {
+    for (int i = queue->done; i < queue->count; i++) {
         uint32_t *events = &queue->records[i].events;
         uint32_t facts = to_facts(queue->looks[i].revents);
         if (queue->looks[i].fd < 0 || facts == 0)
@@ -1003,23 +1014,26 @@ static void end_record(struct plx__queue *queue, struct row *row, uint32_t facts
     }
 }
 
-/* Keeps the records that have something to tell (clause B6). */
-static void end_records(struct plx__queue *queue)
+/* Keeps the records that have something to tell (clause B6). False if there were others. */
+static bool end_records(struct plx__queue *queue)
 {
-    int kept = 0;
-    for (int i = 0; i < queue->count; i++) {
+    int kept = queue->done;
+    int count = queue->count;
+    for (int i = queue->done; i < count; i++) {
         struct plx__record record = queue->records[i];
         int look = queue->looks[i].fd;
         if (look != NOBODY) {
             struct row *row = &queue->rows[look < 0 ? ~look : look];
-            record.events &= (row->want & PLX__DATA_EVENTS) | PLX_ERROR | PLX_HUP;
+            record.events &= facts_asked(row);
             if (record.events == 0)
                 continue;
             end_record(queue, row, record.events);
+            row->record = (uint16_t)kept;
         }
         queue->records[kept++] = record;
     }
-    queue->count = kept;
+    queue->count = queue->done = kept;
+    return kept == count;
 }
 
 /* Brings the staged changes and takes up to `room` events; PLX_ERR_AGAIN: a change was refused. */
@@ -1068,6 +1082,20 @@ static int gather(struct plx__queue *queue, const struct timespec *timeout)
     return PLX_OK;
 }
 
+/* Until the records are final: of a full batch some may turn out to have nothing to tell. */
+static int collect(struct plx__queue *queue, const struct timespec *timeout)
+{
+    for (;;) {
+        int code = gather(queue, timeout);
+        if (!queue->is_special)
+            return code;
+        resolve_doubts(queue);
+        if (end_records(queue) || code < 0 || !queue->is_full)
+            return code;
+        timeout = &no_time;
+    }
+}
+
 /* Makes the queue readable in the eyes of an outer loop. */
 static void show(struct plx__queue *queue)
 {
@@ -1105,16 +1133,12 @@ static int kq_wait(struct plx__queue *queue, struct plx__record *records, int ca
                             .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
     queue->records = records;
     queue->capacity = capacity;
-    queue->count = 0;
+    queue->count = queue->done = 0;
     queue->is_full = queue->is_special = queue->saw_wake = queue->saw_alarm = false;
     if (queue->kernel.is_nested)
         begin_nested(queue);
     tell_lost(queue);
-    int code = gather(queue, timeout < 0 ? NULL : &left);
-    if (queue->is_special) {
-        resolve_doubts(queue);
-        end_records(queue);
-    }
+    int code = collect(queue, timeout < 0 ? NULL : &left);
     if (queue->kernel.is_nested)
         end_nested(queue);
     return queue->count > 0 ? queue->count : code;

@@ -853,6 +853,23 @@ START_TEST(b11_a_fired_oneshot_does_not_hear_a_hang_up)
 }
 END_TEST
 
+/* The modify comes before the kernel has heard that it fired. */
+START_TEST(b11_what_has_fired_can_be_armed_at_once)
+{
+    struct ends ends = rig_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    close(ends.write);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_ONESHOT);
+    for (int life = 0; life < 3; life++) {
+        ck_assert_uint_eq(rig_facts(&rig, target), PLX_HUP);
+        rig_modify(&rig, target, PLX__SILENT, PLX_ONESHOT);
+    }
+    rig_close(&rig);
+    close(ends.read);
+}
+END_TEST
+
 START_TEST(b11_silent_is_silent_but_for_one_hang_up)
 {
     for (size_t i = 0; i < SITUATIONS; i++) {
@@ -1029,6 +1046,7 @@ static TCase *clauses(const char *name, SFun use)
     tcase_add_test(tests, b10_a_refused_change_is_told_once);
     tcase_add_test(tests, b11_a_oneshot_is_silent_after_its_record);
     tcase_add_test(tests, b11_a_fired_oneshot_does_not_hear_a_hang_up);
+    tcase_add_test(tests, b11_what_has_fired_can_be_armed_at_once);
     tcase_add_test(tests, b11_silent_is_silent_but_for_one_hang_up);
     tcase_add_test(tests, b11_gone_is_told_once);
     tcase_add_test(tests, b11_each_of_many_oneshots_has_one_record);
