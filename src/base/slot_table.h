@@ -21,11 +21,6 @@
  * the order in which a million timers end goes out again slab after slab: neighbours in time are
  * neighbours in memory, and the next slab can be fetched before it is needed.
  *
- * The first slabs are blocks of their own. What no longer fits a cache is carved out of chunks,
- * from one multiple of the largest size to the next: then the header can be fetched together with
- * the object, of which nothing has to be known but its address (plx__slot_expect()). At the ends of
- * a chunk there are shorter slabs, so that nothing is lost for that.
- *
  * One thread uses a table. Only a slot's offset, and through it the slab's header, may be read by
  * others while the slot is in use: it is a memory location of its own and never changes.
  */
@@ -56,8 +51,7 @@ struct plx__token {
 };
 
 #define PLX__SLOT_UNIT      8u
-#define PLX__SLOT_OFFSETS   256u /* offsets have 8 bits, which bounds a slab to 2 KiB */
-#define PLX__SLAB_ALIGN     (PLX__SLOT_UNIT * PLX__SLOT_OFFSETS)
+#define PLX__SLOT_OFFSETS   256u      /* offsets have 8 bits, which bounds a slab to 2 KiB */
 #define PLX__SLAB_MAX       0xFFFFu   /* slabs have 16: four million objects of 32 bytes */
 #define PLX__SLOT_NONE      0u        /* ends a list: there the header of the first slab is */
 #define PLX__SLOT_LIMIT     0xFFFFFFu /* numbers are smaller */
@@ -81,15 +75,12 @@ struct plx__slab {
 
 #define PLX__SLOT_CLASSES 12u
 
-struct plx__chunk; /* what many slabs were carved out of */
-
 struct plx__slot_table {
     const plx_allocator *allocator;
     void *owner;
     struct plx__slab **slabs;
     uint32_t slab_count;
     uint32_t slab_capacity;
-    struct plx__chunk *chunk; /* the latest; it knows the others */
     uint8_t stride[PLX__SLOT_CLASSES];
     struct plx__slab *open[PLX__SLOT_CLASSES]; /* has a free slot, or NULL */
     uint32_t free_count[PLX__SLOT_CLASSES];
@@ -103,12 +94,6 @@ void plx__slots_close(struct plx__slot_table *table);
 /* Makes `count` slots of the class free; on failure fewer may be. */
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count);
 
-/*
- * Makes the tokens of a slot stale; its object may be read until the slot is put back. True if the
- * generations of this slot were used up and start again.
- */
-bool plx__slot_retire(struct plx__slot *slot);
-
 /* The rare halves of what follows. */
 struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind);
 void plx__slots_next_slab(struct plx__slot_table *table, unsigned kind);
@@ -116,13 +101,6 @@ void plx__slots_next_slab(struct plx__slot_table *table, unsigned kind);
 static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
 {
     return (struct plx__slab *)((uintptr_t)slot - slot->offset * PLX__SLOT_UNIT);
-}
-
-/* Begins to fetch the header of a slot before anything of the slot is known. It may be elsewhere,
-   among the first slabs, which a cache holds anyway. */
-static inline void plx__slot_expect(const void *slot)
-{
-    PLX__PREFETCH((const void *)((uintptr_t)slot & ~(uintptr_t)(PLX__SLAB_ALIGN - 1)));
 }
 
 static inline unsigned plx__slot_class(const struct plx__slot *slot)
@@ -162,6 +140,18 @@ static inline void *plx__slots_at(struct plx__slab *const *slabs, uint32_t numbe
 {
     return (void *)((uintptr_t)slabs[number / PLX__SLOT_OFFSETS] +
                     (uintptr_t)(number % PLX__SLOT_OFFSETS) * PLX__SLOT_UNIT);
+}
+
+/*
+ * Makes the tokens of a slot stale; its object may be read until the slot is put back. True if the
+ * generations of this slot were used up and start again: at 1, so that no token is 0, which
+ * backends use for what is not a watcher.
+ */
+static inline bool plx__slot_retire(struct plx__slot *slot)
+{
+    bool is_last = slot->generation == PLX__GENERATION_MAX;
+    slot->generation = is_last ? 1 : slot->generation + 1;
+    return is_last;
 }
 
 static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uint32_t offset)

@@ -9,8 +9,6 @@
 #ifdef POLLUX_STRESS
 
 #define PLX__SLOTS_PER_SLAB  1
-#define PLX__LONE_SLABS      8
-#define PLX__CHUNK_SHARE     4
 #define PLX__GENERATION_BITS 2
 #define PLX__MAP_PAGE_BITS   1
 #define PLX__GROWTH_STEP     2
@@ -26,11 +24,6 @@
 
 /* A slab of watchers weighs 2 KiB; its header and its entry in the table half a byte for each. */
 #define PLX__SLOTS_PER_SLAB  64
-
-/* So many slabs have blocks of their own: half a megabyte. From then on they are carved out of
-   chunks, each a ninety-sixth of all. */
-#define PLX__LONE_SLABS      256
-#define PLX__CHUNK_SHARE     96
 
 /* A slot has to be reused four thousand million times before a stale token looks right. */
 #define PLX__GENERATION_BITS 32
@@ -55,7 +48,7 @@
 #define PLX__CAPACITY      128
 
 /* Timers that are kept in order: this many, or this share of all if that is more. */
-#define PLX__TIMER_HEAP    1024
+#define PLX__TIMER_HEAP    256
 #define PLX__TIMER_SHARE   16
 
 /* How many far timers are looked at before a floor is chosen. */

@@ -195,13 +195,12 @@ static void every_second_with_callback(struct desk *desk)
 
 /*
  * The first slab and the first tables weigh more than the few timers in them, realloc() leaves
- * small blocks behind, beyond a thousand there is a second table while the first keeps its size,
- * and small tables grow by larger shares. With a hundred thousand nothing of that is left to
- * excuse.
+ * small blocks behind, and beyond a thousand there is a second table while the first keeps its
+ * size. With a hundred thousand nothing of that is left to excuse.
  */
 static void weigh_timers(struct desk *desk, size_t each, plx_callback *callback)
 {
-    const struct bound small = {20480, each + 2}, large = {0, each};
+    const struct bound small = {20480, each}, large = {0, each};
     double heaviest = 0;
     size_t base = malloced();
     for (size_t number = 1; number <= MANY_TIMERS; number++) {
@@ -227,7 +226,7 @@ static void timers(struct desk *desk)
 static void timers_with_callbacks(struct desk *desk)
 {
     open_to_weigh(desk);
-    weigh_timers(desk, 81, do_nothing); /* 31 of 64 bytes leave 48 of a slab unused */
+    weigh_timers(desk, 80, do_nothing);
     desk_close(desk);
 }
 

@@ -245,27 +245,6 @@ START_TEST(slabs_go_out_one_after_the_other)
 }
 END_TEST
 
-/*
- * Where a table is larger than a cache, an address alone says where the header is, except for the
- * first slab of each block of memory.
- */
-START_TEST(later_slabs_begin_on_a_boundary)
-{
-    struct fixture fixture;
-    uint32_t odd = 0, requests;
-    fixture_open(&fixture);
-    while (fixture.table.slab_count < PLX__LONE_SLABS)
-        take(&fixture, WIDE);
-    requests = fixture.memory.requests;
-    while (fixture.table.slab_count < 8 * PLX__LONE_SLABS)
-        take(&fixture, WIDE);
-    for (uint32_t i = PLX__LONE_SLABS; i < fixture.table.slab_count; i++)
-        odd += (uintptr_t)fixture.table.slabs[i] % PLX__SLAB_ALIGN != 0;
-    ck_assert_uint_le(odd, fixture.memory.requests - requests);
-    fixture_close(&fixture);
-}
-END_TEST
-
 /* A slot of one size must never come back as one of the other. */
 START_TEST(classes_do_not_mix)
 {
@@ -406,7 +385,6 @@ Suite *slot_table_suite(void)
     tcase_add_test(tests, a_fresh_slab_is_handed_out_from_front_to_back);
     tcase_add_test(tests, the_last_to_come_back_goes_out_first);
     tcase_add_test(tests, slabs_go_out_one_after_the_other);
-    tcase_add_test(tests, later_slabs_begin_on_a_boundary);
     tcase_add_test(tests, classes_do_not_mix);
     tcase_add_test(tests, large_objects_get_smaller_slabs);
     tcase_add_test(tests, what_was_reserved_needs_no_memory);
