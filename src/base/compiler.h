@@ -6,6 +6,9 @@
 #ifndef POLLUX_BASE_COMPILER_H
 #define POLLUX_BASE_COMPILER_H
 
+#include <stdint.h>
+#include <string.h>
+
 #if defined(__GNUC__)
 #define PLX__LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define PLX__RARE              __attribute__((noinline, cold))
@@ -16,8 +19,24 @@
 #define PLX__LIKELY(condition) (condition)
 #define PLX__RARE
 #define PLX__APART
-#define PLX__INLINE inline
+#define PLX__INLINE            inline
 #define PLX__PREFETCH(address) ((void)(address))
 #endif
+
+/*
+ * Two words with one store, where the processor has one. Whoever copies a struct loads sixteen
+ * bytes at a time; after two stores of eight such a load waits until both have reached the cache,
+ * which costs as much as half of the rest of a call that is made by the million.
+ */
+static inline void plx__store_pair(void *to, int64_t first, int64_t second)
+{
+#if defined(__GNUC__)
+    typedef int64_t pair __attribute__((vector_size(16)));
+    const pair words = {first, second};
+#else
+    const int64_t words[] = {first, second};
+#endif
+    memcpy(to, &words, sizeof words);
+}
 
 #endif

@@ -110,17 +110,65 @@ static void leave_heap(struct plx__timer_queue *queue, uint32_t index)
         sift_down(queue, index, entry);
 }
 
-static void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry)
+static bool is_hole(const struct plx__timer_entry *entry)
 {
-    assert(queue->far.count < queue->far.capacity);
-    put_far(queue, queue->far.count++, entry);
+    return entry->number & PLX__TIMER_HOLE;
 }
 
+/* The next hole is fetched by the time when it is needed. */
+static uint32_t take_hole(struct plx__timer_queue *queue)
+{
+    uint32_t index = queue->hole;
+    queue->hole = queue->far.at[index].number & ~PLX__TIMER_HOLE;
+    queue->hole_count--;
+    PLX__PREFETCH(&queue->far.at[queue->hole]);
+    return index;
+}
+
+static void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry)
+{
+    uint32_t index = queue->hole_count > 0 ? take_hole(queue) : ++queue->far.count;
+    assert(index < queue->far.capacity);
+    put_far(queue, index, entry);
+}
+
+/* What will be needed of an object that may change its place. */
+static void prefetch_far(const struct plx__timer_queue *queue, uint32_t index)
+{
+    const struct plx__timer_entry *entry = &queue->far.at[index];
+    if (!is_hole(entry))
+        PLX__PREFETCH(plx__timer_deadline(queue, object_of(queue, entry)));
+}
+
+/* Fills all holes with those that are last. */
+static void close_ranks(struct plx__timer_queue *queue)
+{
+    struct plx__timer_entry *at = queue->far.at;
+    uint32_t index = 1, last = queue->hole_count > 0 ? queue->far.count : 0;
+    while (index < last) {
+        if (is_hole(&at[last])) {
+            last--;
+        } else if (!is_hole(&at[index])) {
+            index++;
+        } else {
+            if (last > AHEAD)
+                prefetch_far(queue, last - AHEAD);
+            put_far(queue, index, at[last--]);
+        }
+    }
+    queue->far.count -= queue->hole_count;
+    queue->hole = queue->hole_count = 0;
+}
+
+/* Nobody else is touched. The next pass over the far ones pays for the hole, once. */
 static void leave_far(struct plx__timer_queue *queue, uint32_t index)
 {
-    uint32_t last = --queue->far.count;
-    if (index != last)
-        put_far(queue, index, queue->far.at[last]);
+    struct plx__timer_entry entry = {.number = PLX__TIMER_HOLE | queue->hole};
+    set_key(&entry, INT64_MAX);
+    queue->far.at[index] = entry;
+    queue->hole = index;
+    if (++queue->hole_count == queue->far.count)
+        queue->far.count = queue->hole = queue->hole_count = 0;
 }
 
 /* Reorders entries so that none before `middle` is later than it, and none behind it earlier. */
@@ -191,8 +239,9 @@ static uint32_t keep_least(int64_t *least, uint32_t count, uint32_t capacity, in
 }
 
 /*
- * The key of some far timer, such that about as many others are not later as make half a heap. The
- * golden ratio spreads the sample: no regular pattern of long and short timers hides in its gaps.
+ * The deadline of some far timer, such that about as many others are not later as make half a heap.
+ * The golden ratio spreads the sample: no regular pattern of long and short timers hides in its
+ * gaps.
  */
 static int64_t choose_floor(const struct plx__timer_queue *queue)
 {
@@ -202,38 +251,32 @@ static int64_t choose_floor(const struct plx__timer_queue *queue)
         return INT64_MAX;
     uint32_t rank = (uint32_t)((uint64_t)PLX__TIMER_SAMPLES * wanted / all);
     for (uint32_t i = 0; i < PLX__TIMER_SAMPLES; i++) {
-        uint32_t index = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * all >> 32);
-        count = keep_least(least, count, rank + 1, key_of(&queue->far.at[index]));
+        uint32_t offset = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * all >> 32);
+        int64_t deadline = deadline_of(queue, &queue->far.at[1 + offset]);
+        count = keep_least(least, count, rank + 1, deadline);
     }
     return least[count - 1];
 }
 
 /*
- * Looks below `*index` for keys before the floor, or also for those at it, from the last to the
- * first, and notes their indices behind what is in the heap until that is full. No branch depends
- * on a key: one in sixteen cannot be foreseen.
+ * Looks from `*index` downwards for keys up to the limit, and notes their indices behind what is in
+ * the heap until that is full. No branch depends on a key: one in sixteen cannot be foreseen.
  */
-static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index, bool with_equals)
+static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index, int64_t limit)
 {
     struct plx__timer_entry *found = queue->heap.at;
     uint32_t i = *index, end = queue->heap.count, capacity = queue->heap.capacity;
-    while (i > 0 && end < capacity) {
-        found[end].number = --i;
-        int64_t key = key_of(&queue->far.at[i]);
-        end += (uint32_t)(key < queue->floor);
-        end += (uint32_t)(with_equals & (key == queue->floor));
+    for (; i > 0 && end < capacity; i--) {
+        found[end].number = i;
+        end += key_of(&queue->far.at[i]) <= limit;
     }
     *index = i;
     return end;
 }
 
-static void prefetch_far(const struct plx__timer_queue *queue, uint32_t index)
-{
-    PLX__PREFETCH(plx__timer_place(queue, object_of(queue, &queue->far.at[index])));
-}
-
-/* Moves those that were found to the heap. Indices fall, so that what fills a gap was looked at. */
-static void take_near(struct plx__timer_queue *queue, uint32_t end)
+/* Moves those that were found to the heap, if their deadlines are as near as their keys. Indices
+   fall, so that what fills a gap was looked at. */
+static void take_near(struct plx__timer_queue *queue, uint32_t end, int64_t limit)
 {
     struct plx__timer_entry *heap = queue->heap.at;
     for (uint32_t i = queue->heap.count; i < end; i++) {
@@ -242,10 +285,17 @@ static void take_near(struct plx__timer_queue *queue, uint32_t end)
         if (queue->far.count > AHEAD)
             prefetch_far(queue, queue->far.count - AHEAD); /* it will fill a gap */
         uint32_t index = heap[i].number;
-        heap[i] = queue->far.at[index];
-        leave_far(queue, index);
+        struct plx__timer_entry entry = queue->far.at[index];
+        int64_t deadline = deadline_of(queue, &entry);
+        set_key(&entry, deadline);
+        queue->far.at[index] = entry;
+        if (deadline > limit)
+            continue;
+        uint32_t last = queue->far.count--;
+        if (index != last)
+            put_far(queue, index, queue->far.at[last]);
+        heap[queue->heap.count++] = entry;
     }
-    queue->heap.count = end;
 }
 
 /*
@@ -254,16 +304,18 @@ static void take_near(struct plx__timer_queue *queue, uint32_t end)
  */
 static void fill_heap(struct plx__timer_queue *queue)
 {
+    close_ranks(queue);
     queue->floor = choose_floor(queue);
-    uint32_t index = queue->far.count;
-    while (index > 0) {
-        take_near(queue, find_near(queue, &index, false));
+    for (uint32_t index = queue->far.count; index > 0;) {
+        int64_t limit = queue->floor - (queue->floor > INT64_MIN);
+        take_near(queue, find_near(queue, &index, limit), limit);
         if (queue->heap.count == queue->heap.capacity)
             cut_heap(queue); /* the sample was wrong */
     }
     if (queue->heap.count == 0) {
-        index = queue->far.count;
-        take_near(queue, find_near(queue, &index, true));
+        uint32_t index = queue->far.count;
+        while (index > 0 && queue->heap.count < queue->heap.capacity)
+            take_near(queue, find_near(queue, &index, queue->floor), queue->floor);
     }
     make_heap(queue);
 }
@@ -310,14 +362,31 @@ static int reserve_entries(const struct plx__timer_queue *queue, struct plx__tim
                            PLX__GROWTH_STEP, sizeof *entries->at);
 }
 
-int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count)
+static uint32_t less_of(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static int grow_heap(struct plx__timer_queue *queue, uint32_t count)
+{
+    int code = reserve_entries(queue, &queue->heap, count);
+    if (code >= 0)
+        queue->room = less_of(queue->heap.capacity, PLX__TIMER_HEAP);
+    return code;
+}
+
+int plx__timers_grow(struct plx__timer_queue *queue, uint32_t count)
 {
     if (count <= PLX__TIMER_HEAP)
-        return reserve_entries(queue, &queue->heap, count);
+        return grow_heap(queue, count);
     uint32_t share = count / PLX__TIMER_SHARE;
     int code =
         reserve_entries(queue, &queue->heap, share > PLX__TIMER_HEAP ? share : PLX__TIMER_HEAP);
-    return code < 0 ? code : reserve_entries(queue, &queue->far, count);
+    if (code >= 0)
+        code = reserve_entries(queue, &queue->far, count + 1);
+    if (code >= 0)
+        queue->room = less_of(queue->heap.capacity * PLX__TIMER_SHARE, queue->far.capacity - 1);
+    return code;
 }
 
 void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadline)
@@ -370,7 +439,7 @@ int64_t plx__timers_earliest(struct plx__timer_queue *queue)
 bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now)
 {
     if (queue->heap.count == 0) {
-        if (queue->far.count == 0 || queue->floor > now)
+        if (queue->count == 0 || queue->floor > now)
             return false;
         fill_heap(queue);
     }

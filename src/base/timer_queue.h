@@ -2,20 +2,19 @@
 /*
  * timer_queue.h: who is due next, among a few or a million.
  *
- *    heap   +---------------------+      the next ones, in the order of a heap: a thousand,
+ *    heap   +---------------------+      the next ones, in the order of a heap: a few hundred,
  *           +---------------------+      or a sixteenth of all
  *           - - - - - floor - - - - - -  nobody above is later, nobody below is earlier
  *    far    +------------------------------------------ - -
  *           +------------------------------------------ - -    the others, in no order
  *
- * Starting a far timer appends it, stopping it fills the gap with the last one, moving it changes
+ * Starting a far timer appends it, stopping it leaves a hole for the next one, moving it changes
  * its key. Order is paid for only when the time comes near, and most timers are stopped or moved
  * before that. When the heap has been used up, one pass over the far ones picks the next few, up to
  * a floor that a sample suggests. When the heap is full, the latest of it become far.
  *
- * In the heap, moving a timer to a later deadline is one store into its object: the entry keeps the
- * old key until it has come first, and is then put where it belongs. So a key is never later than
- * its deadline, and a far one is equal to it.
+ * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
+ * which is put right by whoever comes across it. So a key is never later than its deadline.
  *
  * A call costs O(log n), amortised: the pass over all pays for as many calls as the heap has room.
  * docs/adr/0007-timers.md has what else was measured.
@@ -27,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <pollux/error.h>
 
 #include "src/base/alloc.h"
 #include "src/base/duration.h"
@@ -55,21 +56,33 @@ struct plx__timer_queue {
     const plx_allocator *allocator;
     const struct plx__slot_table *slots;
     uint32_t count; /* in both parts */
+    uint32_t room;  /* for so many there is memory */
     int64_t floor;  /* no later than any key in `far`, no earlier than any in `heap` */
     struct plx__timer_entries heap;
-    struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers */
+    struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers; from index 1 */
+    uint32_t hole; /* in `far`: the first of the linked entries without a timer, or 0 */
+    uint32_t hole_count;
     struct plx__timer_layout layout;
 };
 
-/* A place: an index in `far`, with this bit; or an index in `heap`, plus one. */
+/* A place: an index, which is not 0 in `far`, with this bit; or an index in `heap`, plus 1. */
 #define PLX__TIMER_FAR UINT32_C(0x80000000)
+
+/* The number of a far entry without a timer: the index of the next one, with this bit. */
+#define PLX__TIMER_HOLE UINT32_C(0x80000000)
 
 void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *allocator,
                       const struct plx__slot_table *slots, struct plx__timer_layout layout);
 void plx__timers_close(struct plx__timer_queue *queue);
 
+/* The long way of plx__timers_reserve(). */
+int plx__timers_grow(struct plx__timer_queue *queue, uint32_t count);
+
 /* Makes room for `count` timers in all: the only call that needs memory. */
-int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count);
+static inline int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t count)
+{
+    return count <= queue->room ? PLX_OK : plx__timers_grow(queue, count);
+}
 
 /* The long way of plx__timers_set(): finds the place for an object that is new or comes nearer. */
 void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadline);
@@ -109,30 +122,34 @@ static inline bool plx__timer_is_queued(const struct plx__timer_queue *queue, vo
     return *plx__timer_place(queue, object) != 0;
 }
 
-/* A far one comes no earlier than before: its key follows. For whoever stores the deadline. */
-static inline void plx__timer_put_off(struct plx__timer_queue *queue, uint32_t place,
+/*
+ * A far timer stays far. Whether it comes forward, so that its key has to follow, nobody can
+ * foresee, and a wrong guess would be found out only when the object has come from memory: there is
+ * no branch, and the key that need not be written is that of the unused first entry.
+ */
+static inline void plx__timer_set_far(struct plx__timer_queue *queue, uint32_t place, int64_t *old,
                                       int64_t deadline)
 {
-    memcpy(queue->far.at[place & ~PLX__TIMER_FAR].key, &deadline, sizeof deadline);
+    uint32_t comes_forward = deadline < *old;
+    uint32_t index = (place & ~PLX__TIMER_FAR) & -comes_forward;
+    *old = deadline;
+    memcpy(queue->far.at[index].key, &deadline, sizeof deadline);
 }
 
 /*
- * Gives an object a deadline, whether it is queued or not; if not, there has to be room. The key of
- * a far one is written also where it could be left, since whether it is later or earlier cannot be
- * foreseen, and a wrong guess costs more than the store.
+ * Gives an object a deadline, whether it is queued or not; if not, there has to be room. An idle
+ * timeout that is pushed back on every message takes the middle way, which is one store.
  */
 static inline void plx__timers_set(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {
     uint32_t place = *plx__timer_place(queue, object);
-    int64_t *current = plx__timer_deadline(queue, object);
-    if ((place & PLX__TIMER_FAR) && deadline >= queue->floor) {
-        plx__timer_put_off(queue, place, deadline);
-        *current = deadline;
-    } else if (place > 0 && deadline >= *current) {
-        *current = deadline;
-    } else {
+    int64_t *old = plx__timer_deadline(queue, object);
+    if (place & PLX__TIMER_FAR && deadline >= queue->floor)
+        plx__timer_set_far(queue, place, old, deadline);
+    else if (place != 0 && deadline >= *old)
+        *old = deadline;
+    else
         plx__timers_put(queue, object, deadline);
-    }
 }
 
 #endif

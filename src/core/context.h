@@ -95,7 +95,11 @@ enum plx__kind {
 
 /* What a kind does its own way. */
 struct plx__kind_ops {
-    size_t size; /* of its watchers */
+    size_t size;    /* of its watchers */
+    bool sets_rest; /* `start` sets all that is behind struct plx_watcher; else it is zeroed */
+
+    /* What can be asked of it, with or without PLX_ONESHOT; 0: see `check`. */
+    uint32_t natural;
 
     /* PLX_OK, or why these events cannot be asked of it in this context. */
     int (*check)(const struct plx_context *context, uint32_t events);
@@ -213,7 +217,7 @@ struct plx_context {
     uint32_t timer_watchers; /* active timers, running or not */
     int64_t base;            /* what plx_watcher_again() counts from, until the next wait */
     uint32_t moved_count;    /* which then has these to put right */
-    uint32_t moved[PLX__MOVED];
+    struct plx_watcher *moved[PLX__MOVED];
 
     bool has_ghosts; /* the kernel may hold descriptors that were closed and removed */
     bool is_raised;  /* the nested descriptor was made to show ready */
@@ -338,7 +342,13 @@ void plx__watcher_mute(struct plx_context *context, struct plx_watcher *watcher)
 void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher);
 
 /* Frees a retired watcher, after the cleanup of its handle. */
-void plx__watcher_free(struct plx_context *context, struct plx_watcher *watcher);
+static inline void plx__watcher_free(struct plx_context *context, struct plx_watcher *watcher)
+{
+    const struct plx__kind_ops *ops = plx__kinds[plx__watcher_kind(watcher)];
+    if (ops->clean)
+        ops->clean(watcher);
+    plx__slots_put(&context->slots, &watcher->target.slot);
+}
 
 /* --- interest.c --- */
 
@@ -457,9 +467,20 @@ int plx__requeue(struct plx_context *context, bool is_forked);
 
 /* --- nest.c --- */
 
-/* Makes the nested descriptor show what is ready outside the kernel. Nothing to do if not nested.
- */
-void plx__nest_update(struct plx_context *context);
+static inline bool plx__is_nested(const struct plx_context *context)
+{
+    return atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED;
+}
+
+/* Makes the nested descriptor show what is ready outside the kernel. */
+void plx__nest_show(struct plx_context *context);
+
+/* The same, if there is one. */
+static inline void plx__nest_update(struct plx_context *context)
+{
+    if (plx__is_nested(context))
+        plx__nest_show(context);
+}
 
 /* The same at the end of a wait of a nested context, before it forgets the wakes that came. */
 void plx__nest_leave(struct plx_context *context);

@@ -111,21 +111,16 @@ int plx__interest_change(struct plx_context *context, struct plx_watcher *watche
 {
     if (is_settled(watcher, plx__interest_wanted(watcher)))
         return PLX_OK;
-    if (atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED)
+    if (plx__is_nested(context))
         return apply(context, watcher);
     plx__touch(context, watcher);
     return PLX_OK;
 }
 
 /* What has to stay on the list of touched watchers puts itself on the new one. */
-static int settle(struct plx_context *context, struct plx_watcher *watcher, bool free_removed)
+static int settle(struct plx_context *context, struct plx_watcher *watcher)
 {
-    if (!(watcher->flags & PLX__ACTIVE)) {
-        if (free_removed)
-            plx__watcher_free(context, watcher);
-        else
-            plx__touch(context, watcher);
-    } else if (watcher->flags & PLX__REFUSED) {
+    if (!(watcher->flags & PLX__ACTIVE) || watcher->flags & PLX__REFUSED) {
         plx__touch(context, watcher);
     } else if (apply(context, watcher) < 0) {
         plx__touch(context, watcher);
@@ -142,8 +137,12 @@ int plx__interest_flush(struct plx_context *context, bool free_removed)
     while (number != PLX__SLOT_NONE) {
         struct plx_watcher *watcher = plx__watcher_at(context, number);
         number = plx__slot_next(&watcher->target.slot);
+        if (free_removed && !(watcher->flags & PLX__ACTIVE)) {
+            plx__watcher_free(context, watcher);
+            continue;
+        }
         watcher->flags &= (uint16_t)~PLX__TOUCHED;
-        int code = settle(context, watcher, free_removed);
+        int code = settle(context, watcher);
         if (code < 0)
             result = code;
     }

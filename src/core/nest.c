@@ -33,10 +33,8 @@ static void set_alarm(struct plx_context *context, bool is_exact)
     }
 }
 
-void plx__nest_update(struct plx_context *context)
+void plx__nest_show(struct plx_context *context)
 {
-    if (!(state_of(context) & PLX__NESTED))
-        return;
     plx__take_arrivals(context); /* what was raised may have been cleared or removed since */
     set_alarm(context, false);
     if (state_of(context) & PLX__NEWS)

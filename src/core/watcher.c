@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "src/base/compiler.h"
 #include "src/core/normalise.h"
 
 static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
@@ -16,14 +17,25 @@ static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
 
 /* --- From add to removal --- */
 
+/* What all watchers have is zeroed by a few stores, without a call of memset(). */
+static PLX__INLINE struct plx_watcher *take(struct plx_context *context, enum plx__kind kind,
+                                            bool has_callback)
+{
+    const size_t common = sizeof(struct plx_watcher), slot = sizeof(struct plx__slot);
+    struct plx_watcher *watcher =
+        plx__slots_take(&context->slots, (unsigned)kind * 2 + has_callback);
+    if (!watcher)
+        return NULL;
+    memset((unsigned char *)watcher + slot, 0, common - slot);
+    if (!plx__kinds[kind]->sets_rest)
+        memset((unsigned char *)watcher + common, 0, plx__kinds[kind]->size - common);
+    return watcher;
+}
+
 struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kind kind,
                                       bool has_callback)
 {
-    struct plx_watcher *watcher =
-        plx__slots_take(&context->slots, (unsigned)kind * 2 + has_callback);
-    if (watcher)
-        memset(&watcher->target.slot + 1, 0, plx__kinds[kind]->size - sizeof watcher->target.slot);
-    return watcher;
+    return take(context, kind, has_callback);
 }
 
 /* Behind everything else in the slot. */
@@ -49,8 +61,17 @@ static enum plx__kind kind_of(const plx_handle *handle)
     return is_known && handle->reserved == 0 ? (enum plx__kind)kinds[handle->kind] : PLX__KINDS;
 }
 
-int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
-                     plx_callback *callback, void *data, plx_watcher **ret_watcher)
+static inline int check(const struct plx_context *context, const struct plx__kind_ops *ops,
+                        uint32_t events)
+{
+    if (ops->natural == 0)
+        return ops->check(context, events);
+    return (events & ~PLX_ONESHOT) == ops->natural ? PLX_OK : PLX_ERR_INVALID;
+}
+
+/* Without a call in the two that add: timers are started by the million. */
+static PLX__INLINE int add(struct plx_context *context, const plx_handle *handle, uint32_t events,
+                           plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
     if (!context)
         return PLX_ERR_INVALID;
@@ -60,11 +81,11 @@ int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint
     if (kind == PLX__KINDS)
         return PLX_ERR_INVALID;
     const struct plx__kind_ops *ops = plx__kinds[kind];
-    int code = ops->check(context, events);
+    int code = check(context, ops, events);
     if (code < 0)
         return code;
 
-    struct plx_watcher *watcher = plx__watcher_take(context, kind, callback != NULL);
+    struct plx_watcher *watcher = take(context, kind, callback != NULL);
     if (!watcher)
         return PLX_ERR_NOMEM;
     watcher->events = (uint16_t)events;
@@ -84,10 +105,16 @@ int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint
     return PLX_OK;
 }
 
+int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
+                     plx_callback *callback, void *data, plx_watcher **ret_watcher)
+{
+    return add(context, handle, events, callback, data, ret_watcher);
+}
+
 int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, void *data,
                     plx_watcher **ret_watcher)
 {
-    return plx__watcher_add(context, &handle, events, NULL, data, ret_watcher);
+    return add(context, &handle, events, NULL, data, ret_watcher);
 }
 
 int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
@@ -96,7 +123,7 @@ int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
     if (code < 0)
         return code;
     struct plx_context *context = plx__watcher_owner(watcher);
-    code = ops_of(watcher)->check(context, events);
+    code = check(context, ops_of(watcher), events);
     if (code < 0)
         return code;
 
@@ -120,7 +147,7 @@ void plx__watcher_mute(struct plx_context *context, struct plx_watcher *watcher)
     ops_of(watcher)->mute(context, watcher);
 }
 
-void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher)
+static inline void retire(struct plx_context *context, struct plx_watcher *watcher)
 {
     context->active_count--;
     plx__watcher_mark(context, watcher, 0, PLX__ACTIVE);
@@ -131,6 +158,11 @@ void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watche
     plx__touch(context, watcher);
 }
 
+void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher)
+{
+    retire(context, watcher);
+}
+
 int plx_watcher_remove(plx_watcher *watcher)
 {
     int code = plx__watcher_check(watcher);
@@ -138,16 +170,9 @@ int plx_watcher_remove(plx_watcher *watcher)
         return code;
     struct plx_context *context = plx__watcher_owner(watcher);
     ops_of(watcher)->stop(context, watcher);
-    plx__watcher_retire(context, watcher);
+    retire(context, watcher);
     plx__nest_update(context);
     return PLX_OK;
-}
-
-void plx__watcher_free(struct plx_context *context, struct plx_watcher *watcher)
-{
-    if (ops_of(watcher)->clean)
-        ops_of(watcher)->clean(watcher);
-    plx__slots_put(&context->slots, &watcher->target.slot);
 }
 
 /* --- Questions --- */

@@ -13,12 +13,6 @@ plx_handle plx_notify(void)
     return handle;
 }
 
-static int check(const struct plx_context *context, uint32_t events)
-{
-    (void)context;
-    return plx__source_check(events, PLX_NOTIFY);
-}
-
 static int start(struct plx_context *context, struct plx_watcher **watcher,
                  const plx_handle *handle)
 {
@@ -54,7 +48,7 @@ static plx_handle handle_of(const struct plx_watcher *watcher)
 
 const struct plx__kind_ops plx__kind_notify = {
     .size = sizeof(struct plx__raised),
-    .check = check,
+    .natural = PLX_NOTIFY,
     .start = start,
     .change = change,
     .mute = plx__ready_leave,

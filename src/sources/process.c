@@ -34,12 +34,6 @@ plx_handle plx_process(int64_t pid)
     return handle;
 }
 
-static int check(const struct plx_context *context, uint32_t events)
-{
-    (void)context;
-    return plx__source_check(events, PLX_PROCESS);
-}
-
 /* The number is new and ours: whoever is watched under it was closed. */
 static int enter_descriptor(struct plx_context *context, struct plx_watcher **watcher, int fd)
 {
@@ -148,7 +142,7 @@ static plx_handle handle_of(const struct plx_watcher *watcher)
 
 const struct plx__kind_ops plx__kind_process = {
     .size = sizeof(struct process),
-    .check = check,
+    .natural = PLX_PROCESS,
     .start = start,
     .change = change,
     .mute = mute,

@@ -74,12 +74,6 @@ plx_handle plx_signal(int signo)
     return handle;
 }
 
-static int check(const struct plx_context *context, uint32_t events)
-{
-    (void)context;
-    return plx__source_check(events, PLX_SIGNAL);
-}
-
 static int start(struct plx_context *context, struct plx_watcher **watcher,
                  const plx_handle *handle)
 {
@@ -113,7 +107,7 @@ static uint64_t count_of(const struct plx_watcher *watcher)
 
 const struct plx__kind_ops plx__kind_signal = {
     .size = sizeof(struct signal),
-    .check = check,
+    .natural = PLX_SIGNAL,
     .start = start,
     .change = change,
     .mute = plx__ready_leave,

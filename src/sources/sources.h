@@ -21,12 +21,6 @@ struct plx__subscriber {
     _Atomic uint32_t arrived; /* deliveries that were not reported yet */
 };
 
-/* PLX_OK if `events` is the event of that kind, with or without PLX_ONESHOT. */
-static inline int plx__source_check(uint32_t events, uint32_t natural)
-{
-    return (events & ~PLX_ONESHOT) == natural ? PLX_OK : PLX_ERR_INVALID;
-}
-
 static inline struct plx__raised *plx__raised(struct plx_watcher *watcher)
 {
     return (struct plx__raised *)watcher;

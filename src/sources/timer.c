@@ -28,7 +28,15 @@ static struct timer *to_timer(struct plx_watcher *watcher)
 
 plx_handle plx_timer(plx_duration after, plx_duration every)
 {
-    plx_handle handle = {.kind = PLX_HANDLE_TIMER, .as.timer = {after, every}};
+    plx_handle handle;
+    const struct {
+        uint32_t kind;
+        uint32_t reserved;
+    } head = {PLX_HANDLE_TIMER, 0};
+    int64_t word;
+    memcpy(&word, &head, sizeof word);
+    plx__store_pair(&handle, word, after);
+    handle.as.timer.every = every;
     return handle;
 }
 
@@ -39,12 +47,6 @@ void plx__timers_begin(struct plx_context *context)
         .place = offsetof(struct timer, watcher.target.place),
     };
     plx__timers_open(&context->timers, &context->allocator, &context->slots, layout);
-}
-
-static int check(const struct plx_context *context, uint32_t events)
-{
-    (void)context;
-    return plx__source_check(events, PLX_TIMER);
 }
 
 static void halt(struct plx_context *context, struct plx_watcher *watcher)
@@ -118,7 +120,8 @@ static uint64_t count_of(const struct plx_watcher *watcher)
 
 const struct plx__kind_ops plx__kind_timer = {
     .size = sizeof(struct timer),
-    .check = check,
+    .sets_rest = true,
+    .natural = PLX_TIMER,
     .start = start,
     .change = change,
     .mute = halt,
@@ -127,35 +130,40 @@ const struct plx__kind_ops plx__kind_timer = {
     .count = count_of,
 };
 
-static bool is_nested(const struct plx_context *context)
+PLX__APART static int settle_now(struct plx_context *context)
 {
-    return atomic_load_explicit(&context->state, memory_order_relaxed) & PLX__NESTED;
+    plx__timers_settle(context, plx__os_now());
+    return PLX_OK;
 }
 
-static void mark_relative(struct plx_context *context, struct plx_watcher *watcher)
+/* Whether it is marked already is as good as random for the processor: so there is no branch. */
+static inline int mark_relative(struct plx_context *context, struct plx_watcher *watcher)
 {
-    if (watcher->flags & PLX__RELATIVE)
-        return;
+    uint32_t count = context->moved_count;
+    context->moved[count] = watcher;
+    count += !(watcher->flags & PLX__RELATIVE);
     watcher->flags |= PLX__RELATIVE;
-    context->moved[context->moved_count++] = plx__slot_number(&watcher->target.slot);
-    if (context->moved_count == PLX__MOVED)
-        plx__timers_settle(context, plx__os_now());
+    context->moved_count = count;
+    return count == PLX__MOVED ? settle_now(context) : PLX_OK;
 }
 
-/* It does not run, is to run no longer, comes forward, or an outer loop has to know of it now. */
+/* It does not run, is to run no longer, comes forward in the heap, or an outer loop has to know of
+   it now. */
 PLX__APART static int again_unusually(struct plx_context *context, struct plx_watcher *watcher,
                                       plx_duration after)
 {
+    if (after < PLX_FOREVER)
+        return PLX_ERR_INVALID;
+    watcher->triggered = 0;
     if (watcher->flags & PLX__MUTED)
         plx__watcher_mark(context, watcher, 0, PLX__MUTED);
-    if (after == PLX_FOREVER || is_nested(context)) {
+    if (after == PLX_FOREVER || plx__is_nested(context)) {
         begin(context, watcher, after);
         plx__nest_update(context);
         return PLX_OK;
     }
     plx__timers_set(&context->timers, watcher, plx__deadline(context->base, after));
-    mark_relative(context, watcher);
-    return PLX_OK;
+    return mark_relative(context, watcher);
 }
 
 /* Called for every message of a server: for a timer that runs and is pushed back nothing is called
@@ -165,20 +173,22 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
     int code = plx__watcher_check(watcher);
     if (code < 0)
         return code;
-    if (plx__watcher_kind(watcher) != PLX__KIND_TIMER || after < PLX_FOREVER)
+    if (plx__watcher_kind(watcher) != PLX__KIND_TIMER)
         return PLX_ERR_INVALID;
     struct plx_context *context = plx__watcher_owner(watcher);
     struct timer *timer = to_timer(watcher);
-    watcher->triggered = 0; /* it may be further on in the batch in hand, and is not due any more */
-    int64_t deadline = plx__deadline(context->base, after);
-    uint32_t place = watcher->target.place; /* 0: it does not run */
-    if (place == 0 || after < 0 || deadline < timer->deadline || is_nested(context))
+    if (after < 0 || plx__is_nested(context))
         return again_unusually(context, watcher, after);
-    if (place & PLX__TIMER_FAR)
-        plx__timer_put_off(&context->timers, place, deadline);
-    timer->deadline = deadline;
-    mark_relative(context, watcher);
-    return PLX_OK;
+    uint32_t place = watcher->target.place; /* 0: it does not run */
+    int64_t deadline = plx__deadline(context->base, after);
+    if (place & PLX__TIMER_FAR && deadline >= context->timers.floor)
+        plx__timer_set_far(&context->timers, place, &timer->deadline, deadline);
+    else if (place != 0 && deadline >= timer->deadline)
+        timer->deadline = deadline;
+    else
+        return again_unusually(context, watcher, after);
+    watcher->triggered = 0; /* it may be further on in the batch in hand, and is not due any more */
+    return mark_relative(context, watcher);
 }
 
 /* One that was modified, stopped or removed meanwhile is no longer marked; its slot is not another
@@ -187,12 +197,11 @@ void plx__timers_settle(struct plx_context *context, int64_t now)
 {
     plx_duration passed = now - context->base;
     for (uint32_t i = 0; i < context->moved_count; i++) {
-        struct plx_watcher *watcher = plx__watcher_at(context, context->moved[i]);
-        if (!(watcher->flags & PLX__RELATIVE))
+        struct timer *timer = to_timer(context->moved[i]);
+        if (!(timer->watcher.flags & PLX__RELATIVE))
             continue;
-        watcher->flags &= (uint16_t)~PLX__RELATIVE;
-        int64_t deadline = plx__deadline(to_timer(watcher)->deadline, passed);
-        plx__timers_set(&context->timers, watcher, deadline);
+        timer->watcher.flags &= (uint16_t)~PLX__RELATIVE;
+        timer->deadline = plx__deadline(timer->deadline, passed); /* later: no more is needed */
     }
     context->moved_count = 0;
     context->base = now;
@@ -214,9 +223,12 @@ struct plx_watcher *plx__timer_take(struct plx_context *context)
     if (!watcher)
         return NULL;
     set_count(watcher, 1);
-    if (to_timer(watcher)->every > 0)
-        go_on(context, to_timer(watcher));
-    if (to_timer(watcher)->every <= 0 || watcher->events & PLX_ONESHOT)
+    if (to_timer(watcher)->every <= 0) {
+        plx__watcher_mark(context, watcher, PLX__MUTED, 0); /* it is in no queue any more */
+        return watcher;
+    }
+    go_on(context, to_timer(watcher));
+    if (watcher->events & PLX_ONESHOT)
         plx__watcher_mute(context, watcher);
     return watcher;
 }

@@ -154,6 +154,37 @@ void timers_by_the_ten_thousand(struct scene *scene)
 }
 
 /* With each batch some of the due ones go, unreported, and new ones come that are due as well. */
+/*
+ * Thousands are put off, removed and started between two waits, so that a removal comes before and
+ * after that of its neighbours, and of one that was just put off. Only those that stay are told.
+ */
+void timers_stay_when_others_go(struct scene *scene)
+{
+    enum { COUNT = 4000, STAY = 8 };
+    static plx_watcher *timers[COUNT];
+
+    for (int i = 0; i < COUNT; i++)
+        timers[i] = start_timer(scene, PLX_MS(5), 0);
+    for (int i = 0; i < COUNT; i++) {
+        if (i % 3 == 0)
+            CHECK_OK(plx_watcher_again(timers[i], PLX_MS(7)));
+        if (i % STAY == 0)
+            continue;
+        CHECK_OK(plx_watcher_remove(timers[i]));
+        start_timer(scene, HOUR, 0);
+    }
+    CHECK_EQUAL(plx_context_count(scene->context), COUNT);
+    for (int left = COUNT / STAY; left > 0;) {
+        int count = plx_context_wait(scene->context, scene->ready, SCENE_CAPACITY, PATIENCE);
+        CHECK(count > 0);
+        for (int i = 0; i < count; i++)
+            CHECK_EVENTS(plx_watcher_triggered(scene->ready[i]), PLX_TIMER);
+        left -= count;
+    }
+    pass(PLX_MS(10));
+    EXPECT_QUIET(scene);
+}
+
 void timers_come_and_go_while_due(struct scene *scene)
 {
     enum { COUNT = 400, FIRST = 100 };

@@ -60,7 +60,7 @@ static int64_t check_entry(const struct fixture *fixture, const struct plx__time
     int64_t key;
     memcpy(&key, entry->key, sizeof key);
     REQUIRE(timer->place == place);
-    REQUIRE(place & PLX__TIMER_FAR ? timer->deadline == key : timer->deadline >= key);
+    REQUIRE(timer->deadline >= key);
     return key;
 }
 
@@ -75,9 +75,16 @@ static void check_invariants(const struct fixture *fixture)
         int64_t key = check_entry(fixture, &queue->heap.at[i], i + 1);
         REQUIRE(parent <= key && key <= queue->floor);
     }
-    REQUIRE(queue->far.count <= queue->far.capacity);
-    for (uint32_t i = 0; i < queue->far.count; i++)
-        REQUIRE(check_entry(fixture, &queue->far.at[i], i | PLX__TIMER_FAR) >= queue->floor);
+    REQUIRE(queue->far.count < queue->far.capacity || queue->far.capacity == 0);
+    uint32_t holes = 0;
+    for (uint32_t i = 1; i <= queue->far.count; i++) {
+        if (queue->far.at[i].number & PLX__TIMER_HOLE)
+            holes++;
+        else
+            REQUIRE(check_entry(fixture, &queue->far.at[i], i | PLX__TIMER_FAR) >= queue->floor);
+    }
+    REQUIRE(holes == queue->hole_count);
+    REQUIRE(queue->count == queue->heap.count + queue->far.count - holes);
 }
 
 static struct timer *new_timer(struct fixture *fixture, size_t index)
@@ -443,6 +450,47 @@ START_TEST(all_that_room_was_made_for_may_be_far)
 }
 END_TEST
 
+/* The places of those that were removed are the next ones', so that no more than was reserved is
+   used; and who was removed is not found where he was when the time comes. */
+START_TEST(the_places_of_removed_timers_are_used_again)
+{
+    static struct fixture fixture;
+    struct random random = random_open();
+    fixture_open(&fixture);
+    add_random(&fixture, &random, SECOND);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = (size_t)round; i < MANY; i += 2)
+            plx__timers_remove(&fixture.queue, fixture.timers[i]);
+        check_invariants(&fixture);
+        for (size_t i = (size_t)round; i < MANY; i += 4)
+            add(&fixture, i, (int64_t)random_below(&random, SECOND));
+        check_invariants(&fixture);
+        ck_assert_uint_le(fixture.queue.far.count, MANY);
+    }
+    uint32_t left = fixture.queue.count;
+    ck_assert_uint_eq(take_all(&fixture, SECOND), left);
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(removing_all_leaves_no_holes)
+{
+    static struct fixture fixture;
+    struct random random = random_open();
+    fixture_open(&fixture);
+    add_random(&fixture, &random, SECOND);
+    for (size_t i = 0; i < MANY; i++)
+        plx__timers_remove(&fixture.queue, fixture.timers[i]);
+    ck_assert_uint_eq(fixture.queue.far.count, 0);
+    ck_assert_uint_eq(fixture.queue.hole_count, 0);
+    ck_assert(!plx__timers_may_be_due(&fixture.queue, INT64_MAX));
+    ck_assert_int_eq(plx__timers_earliest(&fixture.queue), PLX__NEVER);
+    add(&fixture, 7, 7);
+    ck_assert_ptr_eq(plx__timers_take(&fixture.queue, 7), fixture.timers[7]);
+    fixture_close(&fixture);
+}
+END_TEST
+
 /* Twelve bytes, a share of them again for the heap, and an eighth for growth. */
 START_TEST(a_timer_costs_what_it_is_said_to)
 {
@@ -589,6 +637,8 @@ Suite *timer_queue_suite(void)
     tcase_add_test(tests, without_memory_nothing_changes);
     tcase_add_test(tests, what_was_reserved_needs_no_memory);
     tcase_add_test(tests, all_that_room_was_made_for_may_be_far);
+    tcase_add_test(tests, the_places_of_removed_timers_are_used_again);
+    tcase_add_test(tests, removing_all_leaves_no_holes);
     tcase_add_test(tests, a_timer_costs_what_it_is_said_to);
     tcase_add_test(tests, a_million_random_steps_agree_with_a_tournament);
     suite_add_tcase(suite, tests);
