@@ -4,6 +4,9 @@
 function(pollux_build_flags target)
     target_compile_features(${target} PRIVATE c_std_11)
     set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden)
+    if(POLLUX_SPARSE_DESCRIPTORS) # it decides what a context looks like
+        target_compile_definitions(${target} PRIVATE POLLUX_SPARSE_DESCRIPTORS)
+    endif()
     if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
         target_compile_options(${target} PRIVATE
             -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes

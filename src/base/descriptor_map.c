@@ -20,6 +20,15 @@ void plx__map_close(struct plx__descriptor_map *map)
     plx__alloc_free(map->allocator, map->pages, map->page_capacity * sizeof *map->pages);
 }
 
+/* Half of the numbers tend to be others'. */
+int plx__map_expect(struct plx__descriptor_map *map, uint32_t count)
+{
+    int code = PLX_OK;
+    for (size_t fd = 0; code >= 0 && fd < 2 * (size_t)count; fd += PAGE_ENTRIES)
+        code = plx__map_reserve(map, (plx_socket)fd);
+    return code;
+}
+
 int plx__map_reserve(struct plx__descriptor_map *map, plx_socket fd)
 {
     uint32_t page = (uint32_t)fd >> PLX__MAP_PAGE_BITS;

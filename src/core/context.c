@@ -30,15 +30,12 @@ static int read_options(const plx_context_options *options, plx_context_options 
     return copy->allocator->resize ? PLX_OK : PLX_ERR_INVALID;
 }
 
-/* Room for `count` watchers, and for descriptors of numbers that so many watchers tend to have. */
 static int reserve(struct plx_context *context, size_t count)
 {
     if (count >= PLX__SLOT_LIMIT)
         return PLX_ERR_NOMEM;
     int code = plx__slots_reserve(&context->slots, PLX__KIND_FD * 2, (uint32_t)count);
-    for (size_t fd = 0; code >= 0 && fd < 2 * count; fd += (size_t)1 << PLX__MAP_PAGE_BITS)
-        code = plx__map_reserve(&context->map, (plx_socket)fd);
-    return code;
+    return code < 0 ? code : plx__map_expect(&context->map, (uint32_t)count);
 }
 
 static void open_slots(struct plx_context *context)

@@ -20,13 +20,14 @@ int64_t plx__os_now(void);
 /* What this system can watch without a backend's help: PLX_SIGNAL, PLX_PROCESS. */
 extern const uint32_t plx__os_supports;
 
-/* PLX_OK, or the PLX_ERR_ code for `errno` as it stands. `errno` is left alone. */
+/* PLX_OK, or the PLX_ERR_ code for `errno` as it stands (on Windows for WSAGetLastError()), which
+   is left alone. */
 int plx__os_error(void);
 
 /* Can this be the number of a descriptor at all? */
 static inline bool plx__os_is_number(plx_socket fd)
 {
-    return fd >= 0;
+    return (intptr_t)fd >= 0;
 }
 
 bool plx__os_is_open(plx_socket fd);
