@@ -151,6 +151,7 @@ struct plx__backend {
 extern const struct plx__backend plx__backend_epoll;
 extern const struct plx__backend plx__backend_poll;
 extern const struct plx__backend plx__backend_kqueue;
+extern const struct plx__backend plx__backend_wsapoll;
 
 /*
  * Resolves what the caller asked for to a backend that works here. PLX_ERR_INVALID for

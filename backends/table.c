@@ -15,11 +15,15 @@ static const struct {
     const struct plx__backend *backend;
     bool is_played; /* another system's kernel, played for tests: nothing for AUTO */
 } backends[] = {
+#ifdef _WIN32
+    {&plx__backend_wsapoll, false},
+#else
     {&plx__backend_epoll, false},
 #ifdef POLLUX_PLAYS_KQUEUE
     {&plx__backend_kqueue, true},
 #endif
     {&plx__backend_poll, false},
+#endif
 };
 
 #define BACKEND_COUNT ((int)(sizeof backends / sizeof backends[0]))
