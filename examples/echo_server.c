@@ -15,31 +15,24 @@
  *
  * The three modes differ in one place, watch(): what has to be said before the next report comes.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <pollux.h>
+
+#include "examples/sockets.h"
 
 enum {
     BATCH = 256,             /* reports taken with one wait */
     BUFFER_SIZE = 64 * 1024, /* one read */
     KEPT_BUFFERS = 64,       /* 4 MiB in all for those who do not read */
     ACCEPT_SHARE = 64,       /* connections accepted before the others have their turn */
-    EDGE_SHARE = 8,          /* reads of one edge-triggered connection before the others' turn */
-    STOP_SIGNALS = 2         /* the signals that end the server */
+    EDGE_SHARE = 8           /* reads of one edge-triggered connection before the others' turn */
 };
 
 /* How long accepting rests when there is no descriptor left, if no connection closes sooner. */
@@ -56,16 +49,20 @@ struct kept {
 struct connection {
     plx_watcher *watcher;
     struct kept *unsent; /* NULL: everything was sent back */
-    int fd;
+    struct connection *next;
+    struct connection **link; /* what points here */
+    plx_socket fd;
 };
 
 struct server {
     plx_context *context;
     plx_watcher *listener;
-    int listener_fd;
-    bool is_stopping;          /* SIGINT or SIGTERM came */
-    uint32_t mode;             /* 0 (level), PLX_EDGE or PLX_ONESHOT */
-    plx_duration paused_until; /* 0: accepting */
+    plx_watcher *pause; /* a timer */
+    plx_socket listener_fd;
+    bool is_stopping; /* SIGINT or SIGTERM came */
+    bool is_paused;   /* not accepting */
+    uint32_t mode;    /* 0 (level), PLX_EDGE or PLX_ONESHOT */
+    struct connection *connections;
 
     uint64_t accepted;
     uint64_t failed; /* ended by an error, not by an end of file */
@@ -108,14 +105,6 @@ static int watch(plx_watcher *watcher, uint32_t events, bool drained)
     return plx_watcher_modify(watcher, events);
 }
 
-static plx_duration now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return PLX_SECONDS(time.tv_sec) + PLX_NS(time.tv_nsec);
-}
-
 /*
  * Out of descriptors or memory. The connections that wait in the backlog would keep the listener
  * ready, and us busy for nothing: it is left unwatched until a connection closes, or, as the
@@ -123,24 +112,16 @@ static plx_duration now(void)
  */
 static void pause_accepting(void)
 {
-    server.paused_until = now() + ACCEPT_PAUSE;
+    server.is_paused = true;
     plx_watcher_modify(server.listener, PLX_ERROR);
+    plx_watcher_again(server.pause, ACCEPT_PAUSE);
 }
 
 static void resume_accepting(void)
 {
-    server.paused_until = 0;
+    server.is_paused = false;
     plx_watcher_modify(server.listener, PLX_READ | server.mode);
-}
-
-static plx_duration time_to_resume(void)
-{
-    plx_duration left;
-
-    if (server.paused_until == 0)
-        return PLX_FOREVER;
-    left = server.paused_until - now();
-    return left > 0 ? left : 0;
+    plx_watcher_again(server.pause, PLX_FOREVER);
 }
 
 static void keep(struct connection *connection, const unsigned char *bytes, size_t size)
@@ -164,8 +145,11 @@ static void drop(struct connection *connection)
     if (connection->unsent)
         release_kept(connection);
     plx_context_close(server.context, connection->fd);
+    *connection->link = connection->next;
+    if (connection->next)
+        connection->next->link = connection->link;
     free(connection);
-    if (server.paused_until != 0)
+    if (server.is_paused)
         resume_accepting();
 }
 
@@ -174,11 +158,11 @@ static void drop(struct connection *connection)
  * short write says as much as EAGAIN: the send buffer is full, and PLX_WRITE will come, also under
  * EDGE.
  */
-static ssize_t send_some(int fd, const unsigned char *bytes, size_t size)
+static ptrdiff_t send_some(plx_socket fd, const unsigned char *bytes, size_t size)
 {
-    ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
+    ptrdiff_t sent = socket_send(fd, bytes, size);
 
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (sent < 0 && socket_would_block())
         return 0;
     if (sent > 0)
         server.echoed += (uint64_t)sent;
@@ -186,18 +170,18 @@ static ssize_t send_some(int fd, const unsigned char *bytes, size_t size)
 }
 
 /* Why a read brought nothing. */
-static enum outcome nothing_read(ssize_t received)
+static enum outcome nothing_read(ptrdiff_t received)
 {
     if (received == 0)
         return FINISHED;
-    return errno == EAGAIN || errno == EWOULDBLOCK ? DRAINED : BROKEN;
+    return socket_would_block() ? DRAINED : BROKEN;
 }
 
 /* Goes on with what an earlier short write left over. */
 static enum outcome send_kept(struct connection *connection)
 {
     struct kept *kept = connection->unsent;
-    ssize_t sent = send_some(connection->fd, kept->bytes + kept->begin, kept->end - kept->begin);
+    ptrdiff_t sent = send_some(connection->fd, kept->bytes + kept->begin, kept->end - kept->begin);
 
     if (sent < 0)
         return BROKEN;
@@ -211,8 +195,8 @@ static enum outcome send_kept(struct connection *connection)
 /* The usual case: one read, one write. */
 static enum outcome echo(struct connection *connection)
 {
-    ssize_t received = recv(connection->fd, server.buffer, sizeof(server.buffer), 0);
-    ssize_t sent;
+    ptrdiff_t received = socket_receive(connection->fd, server.buffer, sizeof(server.buffer), 0);
+    ptrdiff_t sent;
 
     if (received <= 0)
         return nothing_read(received);
@@ -232,15 +216,15 @@ static enum outcome echo(struct connection *connection)
  */
 static enum outcome echo_from_kernel(struct connection *connection)
 {
-    ssize_t seen = recv(connection->fd, server.buffer, sizeof(server.buffer), MSG_PEEK);
-    ssize_t sent;
+    ptrdiff_t seen = socket_receive(connection->fd, server.buffer, sizeof(server.buffer), MSG_PEEK);
+    ptrdiff_t sent;
 
     if (seen <= 0)
         return nothing_read(seen);
     sent = send_some(connection->fd, server.buffer, (size_t)seen);
     if (sent < 0)
         return BROKEN;
-    if (sent > 0 && recv(connection->fd, server.buffer, (size_t)sent, 0) != sent)
+    if (sent > 0 && socket_receive(connection->fd, server.buffer, (size_t)sent, 0) != sent)
         return BROKEN;
     return sent == seen ? MORE : STUCK;
 }
@@ -275,23 +259,33 @@ static void serve(struct connection *connection)
     drop(connection);
 }
 
+static void enlist(struct connection *connection)
+{
+    connection->next = server.connections;
+    connection->link = &server.connections;
+    if (connection->next)
+        connection->next->link = &connection->next;
+    server.connections = connection;
+}
+
 /* Takes over the descriptor, whatever happens. */
-static void welcome(int fd)
+static void welcome(plx_socket fd)
 {
     struct connection *connection = malloc(sizeof(*connection));
-    int on = 1;
 
     server.accepted++;
     if (connection != NULL) {
         *connection = (struct connection){.fd = fd};
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        socket_do_not_delay(fd);
         if (plx_context_add(server.context, plx_fd(fd), PLX_READ | server.mode, connection,
-                            &connection->watcher) == PLX_OK)
+                            &connection->watcher) == PLX_OK) {
+            enlist(connection);
             return;
+        }
         free(connection);
     }
     server.failed++;
-    close(fd);
+    socket_close(fd);
 }
 
 static void accept_connections(void)
@@ -299,13 +293,13 @@ static void accept_connections(void)
     bool drained = false;
 
     for (int i = 0; i < ACCEPT_SHARE && !drained; i++) {
-        int fd = accept4(server.listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        plx_socket fd = socket_accept(server.listener_fd);
 
-        if (fd >= 0) {
+        if (fd != PLX_BAD_SOCKET) {
             welcome(fd);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        } else if (socket_would_block()) {
             drained = true;
-        } else if (errno != ECONNABORTED && errno != EPROTO) { /* these two: that client is gone */
+        } else if (!socket_lost_client()) {
             pause_accepting();
             return;
         }
@@ -319,6 +313,8 @@ static void handle(plx_watcher *watcher)
         accept_connections();
     else if (plx_watcher_triggered(watcher) == PLX_SIGNAL)
         server.is_stopping = true;
+    else if (watcher == server.pause)
+        resume_accepting();
     else
         serve(plx_watcher_data(watcher));
 }
@@ -333,50 +329,26 @@ static int run(void)
     plx_watcher *ready[BATCH];
 
     while (!server.is_stopping) {
-        int count = plx_context_wait(server.context, ready, BATCH, time_to_resume());
+        int count = plx_context_wait(server.context, ready, BATCH, PLX_FOREVER);
 
         if (count < 0)
             return count;
         for (int i = 0; i < count; i++)
             handle(ready[i]);
-        if (time_to_resume() == 0)
-            resume_accepting();
     }
     return PLX_OK;
 }
 
-/*
- * The context knows all descriptors: no list of our own is needed to find those still open. The
- * watchers of the signals stay, so that a second one while we are at it does no harm.
- */
+/* The watchers of the signals stay, so that a second one while we are at it does no harm. */
 static size_t close_all(void)
 {
     size_t open = 0;
 
     plx_context_close(server.context, server.listener_fd);
-    for (int fd = 0; plx_context_count(server.context) > STOP_SIGNALS; fd++) {
-        plx_watcher *watcher = plx_context_find(server.context, fd);
-
-        if (watcher != NULL) {
-            drop(plx_watcher_data(watcher));
-            open++;
-        }
-    }
+    server.is_paused = false;
+    for (; server.connections != NULL; open++)
+        drop(server.connections);
     return open;
-}
-
-/*
- * Thousands of connections need thousands of descriptors. The soft limit is low on many systems for
- * the sake of select(2); who does not use that may have all that is allowed.
- */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 _Noreturn static void fail(int status, const char *subject, const char *reason)
@@ -482,12 +454,11 @@ static struct addrinfo *resolve(const struct settings *settings)
 static void open_listener(const struct settings *settings)
 {
     struct addrinfo *address = resolve(settings);
-    int on = 1;
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    plx_socket fd = socket_open(address->ai_family);
 
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
-        fail(1, settings->address, strerror(errno));
+    if (fd == PLX_BAD_SOCKET || !socket_claim_address(fd) ||
+        bind(fd, address->ai_addr, (socklen_t)address->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
+        fail(1, settings->address, socket_reason());
     freeaddrinfo(address);
     server.listener_fd = fd;
 }
@@ -497,24 +468,25 @@ static void watch_listener(void)
     int code = plx_context_add(server.context, plx_fd(server.listener_fd), PLX_READ | server.mode,
                                NULL, &server.listener);
 
+    if (code == PLX_OK)
+        code = plx_context_add(server.context, plx_timer(PLX_FOREVER, 0), PLX_TIMER, NULL,
+                               &server.pause);
     if (code < 0)
         fail(1, "cannot watch the listener", plx_error_text(code));
 }
 
 /*
  * A signal is an event like others: no handler, no flag, nothing to be careful about. While it has
- * a watcher it ends nobody.
+ * a watcher it ends nobody. On Windows these are Ctrl-C, and the end of the console.
  */
 static void watch_stop_signals(void)
 {
-    static const int signals[STOP_SIGNALS] = {SIGINT, SIGTERM};
+    int code = plx_context_add(server.context, plx_signal(SIGINT), PLX_SIGNAL, NULL, NULL);
 
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        int code = plx_context_add(server.context, plx_signal(signals[i]), PLX_SIGNAL, NULL, NULL);
-
-        if (code < 0)
-            fail(1, strsignal(signals[i]), plx_error_text(code));
-    }
+    if (code == PLX_OK)
+        code = plx_context_add(server.context, plx_signal(SIGTERM), PLX_SIGNAL, NULL, NULL);
+    if (code < 0)
+        fail(1, "cannot watch signals", plx_error_text(code));
 }
 
 /* The port may have been the kernel's choice: ask, and tell at once, as somebody waits for it. */
@@ -528,7 +500,7 @@ static void announce(void)
     if (getsockname(server.listener_fd, (struct sockaddr *)&address, &size) < 0 ||
         getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        fail(1, "getsockname", strerror(errno));
+        fail(1, "getsockname", socket_reason());
     printf(address.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host,
            port);
     fflush(stdout);

@@ -22,7 +22,7 @@ may_include() {
     src/sources/*/include/* | src/sources/*/src/base/* | src/sources/*/src/os/*) ;;
     src/sources/*/src/core/* | src/sources/*/src/sources/* | src/sources/*/backends/backend.h) ;;
     src/loop/*/include/* | src/loop/*/src/base/* | src/loop/*/src/core/* | src/loop/*/src/loop/*) ;;
-    examples/*/include/*) ;;
+    examples/*/include/* | examples/*/examples/*) ;;
     *) return 1 ;;
     esac
 }
