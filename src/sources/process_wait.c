@@ -27,12 +27,6 @@ plx_handle plx_process(int64_t pid)
     return handle;
 }
 
-static int check(const struct plx_context *context, uint32_t events)
-{
-    (void)context;
-    return plx__source_check(events, PLX_PROCESS);
-}
-
 /* On a thread of the system's. */
 static void finished(struct plx__process_wait *wait)
 {
@@ -96,7 +90,7 @@ static plx_handle handle_of(const struct plx_watcher *watcher)
 
 const struct plx__kind_ops plx__kind_process = {
     .size = sizeof(struct process),
-    .check = check,
+    .natural = PLX_PROCESS,
     .start = start,
     .change = change,
     .mute = plx__ready_leave,
