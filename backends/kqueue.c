@@ -120,15 +120,20 @@ static const unsigned short flags_of[] = {
 enum {
     SOCKET = 1 << 0,
     PIPE = 1 << 1,
-    BROKEN = 1 << 2,    /* no write filter is to be had: quirk f */
-    ENDED = 1 << 3,     /* an end was told to somebody who does not read */
-    REWRITE = 1 << 4,   /* its filters are made anew with the next change */
-    LOST = 1 << 5,      /* the kernel does not have it any more: it was closed */
-    UNTOLD = 1 << 6,    /* LOST, and the record with PLX__GONE is due */
-    READ_ONLY = 1 << 7, /* a reading end of a pipe: quirk k */
-    TOLD_READ = 1 << 8, /* by poll(2), before its event came out: see was_told() */
-    TOLD_WRITE = 1 << 9
+    READ_ONLY = 1 << 2,   /* a reading end of a pipe: quirk k */
+    BROKEN = 1 << 3,      /* no write filter is to be had: quirk f */
+    ENDED = 1 << 4,       /* an end was told to somebody who does not read */
+    LOST = 1 << 5,        /* the kernel does not have it any more: it was closed */
+    UNTOLD = 1 << 6,      /* LOST, and the record with PLX__GONE is due */
+    REMAKE_READ = 1 << 7, /* the filter is made anew with the next change */
+    REMAKE_WRITE = 1 << 8,
+    REMAKE = REMAKE_READ | REMAKE_WRITE,
+    TOLD_READ = 1 << 9, /* by poll(2), before its event came out: see was_told() */
+    TOLD_WRITE = 1 << 10
 };
+
+static const uint16_t remake_of[FILTERS] = {REMAKE_READ, REMAKE_WRITE};
+static const uint16_t told_of[FILTERS] = {TOLD_READ, TOLD_WRITE};
 
 struct row {
     struct plx__token token; /* generation 0: nobody's */
@@ -186,6 +191,8 @@ struct plx__queue {
     bool saw_wake;
     bool saw_alarm;
 
+    int32_t late[PLX__BATCH]; /* told before, and put behind those that were not: see put_off() */
+    int late_count;
     int32_t loaded[LOADED]; /* rows whose changes are in `events` */
     int load;
     struct pollfd looks[PLX__BATCH]; /* of the record of the same index; ~fd: nothing to ask */
@@ -300,7 +307,7 @@ static void find_needs(const struct row *row, enum mode needs[FILTERS])
 
 static bool is_kept(const struct row *row, const enum mode needs[FILTERS], int i)
 {
-    return needs[i] == (enum mode)row->held[i] && !(row->flags & REWRITE);
+    return needs[i] == (enum mode)row->held[i] && !(row->flags & remake_of[i]);
 }
 
 /* A change that changes nothing, and fails if the filters are gone: quirk c. */
@@ -337,14 +344,17 @@ static int plan(const struct plx__queue *queue, const struct row *row, struct ke
     return count;
 }
 
-/* The changes were made. */
+/* The changes were made. What a filter that is gone was about to tell is gone with it. */
 static void commit(struct row *row)
 {
     enum mode needs[FILTERS];
     find_needs(row, needs);
-    for (int i = 0; i < FILTERS; i++)
+    for (int i = 0; i < FILTERS; i++) {
+        if (!is_kept(row, needs, i))
+            row->flags &= (uint16_t)~told_of[i];
         row->held[i] = (uint8_t)needs[i];
-    row->flags &= (uint16_t) ~(REWRITE | TOLD_READ | TOLD_WRITE);
+    }
+    row->flags &= (uint16_t)~REMAKE;
 }
 
 /*
@@ -383,17 +393,17 @@ static void lose(const struct plx__queue *queue, struct row *row)
     row->flags |= LOST;
 }
 
-/* The first refusal that is one, after all of them were looked at. */
+/* All refusals, since each says what the row has. A final one counts before a want of memory. */
 static int judge_all(struct row *row, const struct kevent *receipts, int count)
 {
     int code = PLX_OK;
     int cause = errno;
     for (int i = 0; i < count; i++) {
-        if (code < 0 || !is_failure(&receipts[i]))
-            continue;
-        code = judge(row, &receipts[i]);
-        if (code < 0)
+        int judged = is_failure(&receipts[i]) ? judge(row, &receipts[i]) : PLX_OK;
+        if (judged < 0 && (code >= 0 || code == PLX_ERR_NOMEM)) {
+            code = judged;
             cause = errno;
+        }
     }
     errno = cause;
     return code;
@@ -664,11 +674,13 @@ static uint16_t kind_of(int fd, mode_t type)
     return (CALLS.control(fd, F_GETFL) & O_ACCMODE) == O_RDONLY ? PIPE | READ_ONLY : PIPE;
 }
 
-/* Are the filters of this row still there? */
-static int probe(const struct plx__queue *queue, const struct row *row)
+/* Are the filters of this row still there? Those that were refused for want of memory are made. */
+static int probe(struct plx__queue *queue, struct row *row)
 {
-    if (row->held[READ] == NONE && row->held[WRITE] == NONE)
+    if (row->flags & LOST)
         return PLX_ERR_NOTFOUND;
+    if (row->held[READ] == NONE && row->held[WRITE] == NONE)
+        return apply(queue, row);
     struct kevent event = check(queue, row);
     if (bring(queue, &event, 1) < 0)
         return plx__os_error();
@@ -713,14 +725,18 @@ static int add_new(struct plx__queue *queue, const struct plx__target *target, u
     return code < 0 ? refuse_add(queue, row, type, code) : PLX_OK;
 }
 
-/* Takes a target over into a renewed queue, which is the same one in its own process. */
+/*
+ * Takes a target over into a renewed queue, which is the same one in its own process. What the
+ * kernel refuses is another file, which has got the number of a watched one.
+ */
 static int add_again(struct plx__queue *queue, struct row *row, uint32_t want)
 {
     row->want = (uint16_t)want;
-    row->flags |= REWRITE;
+    row->flags |= REMAKE;
     if (queue->renewal == RENEWAL_FORKED)
         row->held[READ] = row->held[WRITE] = NONE;
-    return apply(queue, row);
+    int code = apply(queue, row);
+    return code < 0 && code != PLX_ERR_NOMEM ? PLX_ERR_NOTFOUND : code;
 }
 
 static int kq_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
@@ -731,27 +747,48 @@ static int kq_add(struct plx__queue *queue, struct plx__target *target, uint32_t
     int code = identify(target->fd, &type);
     if (code < 0)
         return code;
+    if (type == S_IFREG || type == S_IFDIR || type == S_IFBLK)
+        return refuse_file(target->fd);
     struct row *row = row_at(queue, (uintptr_t)target->fd);
     if (row && queue->renewal != RENEWAL_NONE)
         return add_again(queue, row, want);
-    if (type == S_IFREG || type == S_IFDIR || type == S_IFBLK)
-        return refuse_file(target->fd);
     if (row && (code = probe(queue, row)) != PLX_ERR_NOTFOUND)
         return code < 0 ? code : PLX_ERR_EXISTS;
     code = reserve(queue, (uint32_t)target->fd + 1);
     return code < 0 ? code : add_new(queue, target, want, type);
 }
 
-/* The one that waits for a change shows at once what is ready: there is no wait to bring it. */
+static void kq_wake(struct plx__queue *queue)
+{
+    int cause = errno;
+    struct kevent event = trigger(IDENT_WAKE);
+    if (queue->kernel.wake_write >= 0) {
+        ssize_t size = CALLS.write(queue->kernel.wake_write, "", 1);
+        (void)size; /* EAGAIN: the pipe is full, and then it is readable as well */
+    } else {
+        CALLS.kevent(queue->kernel.kq, &event, 1, NULL, 0, NULL);
+    }
+    errno = cause;
+}
+
+/*
+ * An outer loop is to see at once what is ready: there is no wait to bring the change. Where memory
+ * is short, some of it may be made already: then all is made anew as it was, or by the next wait,
+ * which the wake calls for.
+ */
 static int modify_now(struct plx__queue *queue, struct row *row, struct row before)
 {
     int code = apply(queue, row);
-    if (code == PLX_ERR_NOMEM) {
-        row->token = before.token;
-        row->want = before.want;
-        row->flags |= REWRITE;
-        touch(queue, row); /* for what was half done */
+    if (code != PLX_ERR_NOMEM)
+        return code;
+    row->token = before.token;
+    row->want = before.want;
+    row->flags |= REMAKE;
+    if (apply(queue, row) == PLX_ERR_NOMEM) {
+        touch(queue, row);
+        kq_wake(queue);
     }
+    errno = ENOMEM;
     return code;
 }
 
@@ -769,7 +806,7 @@ static int kq_modify(struct plx__queue *queue, struct plx__target *target, uint3
     row->want = (uint16_t)want;
     /* What EV_CLEAR has told is to be told again, and every filter carries the token. */
     if (row->held[READ] == CLEAR || row->held[WRITE] == CLEAR || !is_same(row->token, before.token))
-        row->flags |= REWRITE;
+        row->flags |= REMAKE;
     if (queue->kernel.is_nested)
         return modify_now(queue, row, before);
     touch(queue, row);
@@ -790,7 +827,7 @@ static bool kq_remove(struct plx__queue *queue, struct plx__target *target)
 
 static int kq_holds(struct plx__queue *queue, struct plx__target *target)
 {
-    const struct row *row = row_of(queue, target);
+    struct row *row = row_of(queue, target);
     return row ? probe(queue, row) : PLX_ERR_NOTFOUND;
 }
 
@@ -896,16 +933,50 @@ static bool has_two(const struct row *row)
     return row->held[READ] != NONE && row->held[WRITE] != NONE;
 }
 
+/* To the end of the queue. There a filter that is level is already; one with EV_CLEAR is made anew,
+   because it may be news that it tells. */
+static void put_off(struct plx__queue *queue, struct row *row, int filter)
+{
+    if (row->held[filter] != CLEAR)
+        return;
+    row->flags |= remake_of[filter];
+    touch(queue, row);
+}
+
 /*
  * It was told before it came out, with its sibling in a full batch. To tell it again would be a
- * turn too many while others wait. It has gone to the end of the queue now, since it is level.
+ * turn too many while others wait.
  */
-static bool was_told(const struct plx__queue *queue, struct row *row, const struct kevent *event)
+static bool was_told(struct plx__queue *queue, struct row *row, const struct kevent *event)
 {
-    unsigned int flag = event->filter == EVFILT_WRITE ? TOLD_WRITE : TOLD_READ;
-    bool was = row->flags & flag;
-    row->flags &= (uint16_t)~flag;
-    return was && queue->is_full;
+    int i = event->filter == EVFILT_WRITE ? WRITE : READ;
+    bool was = row->flags & told_of[i];
+    row->flags &= (uint16_t)~told_of[i];
+    if (!was || !queue->is_full)
+        return false;
+    if (queue->late_count < PLX__BATCH)
+        queue->late[queue->late_count++] = fd_of(queue, row) * FILTERS + i;
+    else
+        put_off(queue, row, i);
+    return true;
+}
+
+/* Nobody else is left, or there is no more room. */
+static void tell_late(struct plx__queue *queue)
+{
+    for (int i = 0; i < queue->late_count; i++) {
+        struct row *row = &queue->rows[queue->late[i] / FILTERS];
+        int filter = queue->late[i] % FILTERS;
+        if (queue->count == queue->capacity) {
+            put_off(queue, row, filter);
+            continue;
+        }
+        int index = record_of(queue, row);
+        queue->records[index].events |= row->want & (filter == WRITE ? PLX_WRITE : PLX_READ);
+        queue->looks[index].fd = fd_of(queue, row);
+        queue->is_special = true;
+    }
+    queue->late_count = 0;
 }
 
 /* True if the event tells something that this wait did not know yet. */
@@ -958,13 +1029,18 @@ static bool is_in_doubt(const struct plx__queue *queue, const struct row *row, u
            (queue->is_full || row->want & PLX_ONESHOT);
 }
 
-/* What poll(2) has added will come out of the queue as well. Under EV_CLEAR that may be news. */
-static void note_told(const struct plx__queue *queue, struct row *row, uint32_t added)
+/* What poll(2) tells of a direction whose event is not among the `known` facts will come out of the
+   queue as well. */
+static void note_told(const struct plx__queue *queue, struct row *row, uint32_t known,
+                      uint32_t facts)
 {
-    if (!queue->is_full || !has_two(row) || mode_of(row->want) != LEVEL)
+    const uint32_t ends = PLX_ERROR | PLX_HUP;
+    if (!queue->is_full || !has_two(row))
         return;
-    row->flags |= added & (PLX_READ | PLX_RDHUP) ? TOLD_READ : 0;
-    row->flags |= added & PLX_WRITE ? TOLD_WRITE : 0;
+    if (facts & (PLX_READ | PLX_RDHUP | ends) && !(known & PLX_READ))
+        row->flags |= TOLD_READ;
+    if (facts & (PLX_WRITE | ends) && !(known & PLX_WRITE))
+        row->flags |= TOLD_WRITE;
 }
 
 /* What poll(2) does not tell everywhere. All else it tells as it is by now. */
@@ -996,7 +1072,7 @@ static void resolve_doubts(struct plx__queue *queue)
         uint32_t facts = to_facts(queue->looks[i].revents);
         if (queue->looks[i].fd < 0 || facts == 0)
             continue;
-        note_told(queue, &queue->rows[queue->looks[i].fd], facts & ~*events);
+        note_told(queue, &queue->rows[queue->looks[i].fd], *events, facts);
         *events = facts | (*events & KEPT_FACTS);
     }
 }
@@ -1069,8 +1145,10 @@ static int gather(struct plx__queue *queue, const struct timespec *timeout)
     while (is_news && queue->count < queue->capacity) {
         int room = queue->capacity - queue->count;
         int count = ask(queue, room, queue->count > 0 ? &no_time : timeout);
-        if (count < 0 && count != PLX_ERR_AGAIN)
+        if (count < 0 && count != PLX_ERR_AGAIN) {
+            tell_late(queue);
             return count;
+        }
         is_news = count < 0;
         queue->is_full = count == room;
         for (int i = 0; i < count; i++)
@@ -1079,6 +1157,7 @@ static int gather(struct plx__queue *queue, const struct timespec *timeout)
             is_news = false;
         tell_lost(queue);
     }
+    tell_late(queue);
     return PLX_OK;
 }
 
@@ -1114,11 +1193,13 @@ static void begin_nested(struct plx__queue *queue)
 
 static void set_alarm(struct plx__queue *queue);
 
-/* What the wait has taken out of the queue, and what it has staged, shows again. */
+/* What the wait has taken out of the queue, and what it has staged, shows again. For want of memory
+   the next wait has to see to that. */
 static void end_nested(struct plx__queue *queue)
 {
     int cause = errno;
-    flush(queue);
+    if (flush(queue) < 0)
+        kq_wake(queue);
     if (queue->kernel.is_shown || queue->saw_wake)
         show(queue);
     if (queue->saw_alarm)
@@ -1144,20 +1225,7 @@ static int kq_wait(struct plx__queue *queue, struct plx__record *records, int ca
     return queue->count > 0 ? queue->count : code;
 }
 
-/* --- Waking, nesting, renewing --- */
-
-static void kq_wake(struct plx__queue *queue)
-{
-    int cause = errno;
-    struct kevent event = trigger(IDENT_WAKE);
-    if (queue->kernel.wake_write >= 0) {
-        ssize_t size = CALLS.write(queue->kernel.wake_write, "", 1);
-        (void)size; /* EAGAIN: the pipe is full, and then it is readable as well */
-    } else {
-        CALLS.kevent(queue->kernel.kq, &event, 1, NULL, 0, NULL);
-    }
-    errno = cause;
-}
+/* --- Nesting, renewing --- */
 
 /* In its own process there is nothing to renew: there are no ghosts (quirk c). */
 static int kq_renew(struct plx__queue *queue, bool is_forked)
@@ -1217,6 +1285,8 @@ static void kq_raise(struct plx__queue *queue, bool on)
     } else {
         bring(queue, changes, 3);
         queue->kernel.is_shown = false;
+        if (queue->touched != LAST) /* memory was short: a wait has to try again */
+            kq_wake(queue);
     }
     errno = cause;
 }

@@ -9,19 +9,7 @@
 #include "backends/epoll.h"
 #include "backends/poll.h"
 #include "journal.h"
-
-/* What can be refused. */
-enum victim {
-    NOTHING,
-    MEMORY,
-    QUEUE,    /* the making of a kernel queue */
-    COUNTER,  /* the making of an eventfd */
-    PROCESS,  /* the making of a descriptor of a process */
-    ADDITION, /* to a kernel queue */
-    CHANGE,   /* of what a kernel queue holds */
-    WAITING,  /* interrupted, or no memory where the call needs some */
-    EXACTNESS /* an old kernel, without epoll_pwait2() */
-};
+#include "victims.h"
 
 /* No sane wait asks the kernel so often. */
 #define MOST_WAITS 500
@@ -59,8 +47,7 @@ static int code_of(int cause)
     }
 }
 
-/* Is it this one's turn to be refused? */
-static bool is_refused(enum victim victim)
+bool victims_is_refused(enum victim victim)
 {
     if (state.victim != victim || state.left == 0)
         return false;
@@ -71,7 +58,7 @@ static bool is_refused(enum victim victim)
     return true;
 }
 
-static int refuse(void)
+int victims_refuse(void)
 {
     state.left--;
     state.seen.has_fired = true;
@@ -81,7 +68,18 @@ static int refuse(void)
     return -1;
 }
 
-static void count_wait(void)
+int victims_refuse_with(int cause)
+{
+    state.cause = cause;
+    return victims_refuse();
+}
+
+void victims_count_queue(void)
+{
+    state.seen.queues++;
+}
+
+void victims_count_wait(void)
 {
     void (*intruder)(void *) = state.intruder;
     state.intruder = NULL;
@@ -99,33 +97,33 @@ void faults_intrude(void (*deed)(void *), void *object)
 
 bool faults_refuse_descriptor(void)
 {
-    return is_refused(PROCESS) && refuse() < 0;
+    return victims_is_refused(VICTIM_PROCESS) && victims_refuse() < 0;
 }
 
 /* --- epoll --- */
 
 static int create_queue(int flags)
 {
-    state.seen.queues++;
-    return is_refused(QUEUE) ? refuse() : real_epoll.create(flags);
+    victims_count_queue();
+    return victims_is_refused(VICTIM_QUEUE) ? victims_refuse() : real_epoll.create(flags);
 }
 
 /* An addition fails for want of room only if it would have succeeded with it. */
 static int add_to_queue(int queue, int fd, struct epoll_event *event)
 {
     int result = real_epoll.control(queue, EPOLL_CTL_ADD, fd, event);
-    if (result < 0 || !is_refused(ADDITION))
+    if (result < 0 || !victims_is_refused(VICTIM_ADDITION))
         return result;
     real_epoll.control(queue, EPOLL_CTL_DEL, fd, event);
-    return refuse();
+    return victims_refuse();
 }
 
 static int control_queue(int queue, int operation, int fd, struct epoll_event *event)
 {
     if (operation == EPOLL_CTL_ADD)
         return add_to_queue(queue, fd, event);
-    if (operation == EPOLL_CTL_MOD && is_refused(CHANGE))
-        return refuse();
+    if (operation == EPOLL_CTL_MOD && victims_is_refused(VICTIM_CHANGE))
+        return victims_refuse();
     return real_epoll.control(queue, operation, fd, event);
 }
 
@@ -136,14 +134,13 @@ static int control_queue(int queue, int operation, int fd, struct epoll_event *e
 static int interrupt_sleep(int queue, struct epoll_event *events, int capacity)
 {
     int count = real_epoll.wait(queue, events, capacity, 0);
-    state.cause = EINTR;
-    return count == 0 ? refuse() : count;
+    return count == 0 ? victims_refuse_with(EINTR) : count;
 }
 
 static int wait_on_queue(int queue, struct epoll_event *events, int capacity, int milliseconds)
 {
-    count_wait();
-    if (milliseconds == 0 || !is_refused(WAITING))
+    victims_count_wait();
+    if (milliseconds == 0 || !victims_is_refused(VICTIM_WAITING))
         return real_epoll.wait(queue, events, capacity, milliseconds);
     return interrupt_sleep(queue, events, capacity);
 }
@@ -151,17 +148,17 @@ static int wait_on_queue(int queue, struct epoll_event *events, int capacity, in
 static int wait_exactly(int queue, struct epoll_event *events, int capacity,
                         const struct timespec *timeout, const sigset_t *mask)
 {
-    count_wait();
-    if (is_refused(EXACTNESS))
-        return refuse();
-    if (!is_refused(WAITING))
+    victims_count_wait();
+    if (victims_is_refused(VICTIM_EXACTNESS))
+        return victims_refuse();
+    if (!victims_is_refused(VICTIM_WAITING))
         return real_epoll.wait_exactly(queue, events, capacity, timeout, mask);
     return interrupt_sleep(queue, events, capacity);
 }
 
 static int make_counter_for_epoll(unsigned int value, int flags)
 {
-    return is_refused(COUNTER) ? refuse() : real_epoll.eventfd(value, flags);
+    return victims_is_refused(VICTIM_COUNTER) ? victims_refuse() : real_epoll.eventfd(value, flags);
 }
 
 /* --- poll --- */
@@ -170,18 +167,18 @@ static int wait_on_list(struct pollfd *entries, nfds_t count, const struct times
                         const sigset_t *mask)
 {
     static const struct timespec none = {0, 0};
-    count_wait();
-    if (!is_refused(WAITING))
+    victims_count_wait();
+    if (!victims_is_refused(VICTIM_WAITING))
         return real_poll.wait(entries, count, timeout, mask);
     if (state.cause != EINTR)
-        return refuse();
+        return victims_refuse();
     int ready = real_poll.wait(entries, count, &none, mask);
-    return ready == 0 ? refuse() : ready;
+    return ready == 0 ? victims_refuse() : ready;
 }
 
 static int make_counter_for_poll(unsigned int value, int flags)
 {
-    return is_refused(COUNTER) ? refuse() : real_poll.eventfd(value, flags);
+    return victims_is_refused(VICTIM_COUNTER) ? victims_refuse() : real_poll.eventfd(value, flags);
 }
 
 void faults_install(void)
@@ -196,6 +193,10 @@ void faults_install(void)
     real_poll = plx__poll_calls;
     plx__poll_calls.wait = wait_on_list;
     plx__poll_calls.eventfd = make_counter_for_poll;
+
+#ifdef POLLUX_PLAYS_KQUEUE
+    faults_install_kqueue();
+#endif
 }
 
 /* --- Memory --- */
@@ -233,8 +234,8 @@ static void *resize(void *unused, void *block, size_t old_size, size_t new_size)
     void *moved = NULL;
     if (new_size > old_size) {
         state.seen.allocations++;
-        if (is_refused(MEMORY)) {
-            refuse();
+        if (victims_is_refused(VICTIM_MEMORY)) {
+            victims_refuse();
             return NULL;
         }
     }
@@ -260,20 +261,20 @@ static int choose_cause(struct dice *dice, enum victim victim)
 {
     static const int of_making[] = {EMFILE, ENFILE, ENOMEM};
     switch (victim) {
-    case QUEUE:
-    case COUNTER:
-    case PROCESS:
+    case VICTIM_QUEUE:
+    case VICTIM_COUNTER:
+    case VICTIM_PROCESS:
         return of_making[dice_roll(dice, 3)];
-    case ADDITION:
+    case VICTIM_ADDITION:
         return dice_one_in(dice, 2) ? ENOMEM : ENOSPC;
-    case CHANGE:
+    case VICTIM_CHANGE:
         return ENOMEM;
-    case WAITING:
+    case VICTIM_WAITING:
         return dice_one_in(dice, 2) ? ENOMEM : EINTR;
-    case EXACTNESS:
+    case VICTIM_EXACTNESS:
         return dice_one_in(dice, 2) ? ENOSYS : EPERM;
-    case NOTHING:
-    case MEMORY:
+    case VICTIM_NOTHING:
+    case VICTIM_MEMORY:
         break;
     }
     return 0;
@@ -282,16 +283,18 @@ static int choose_cause(struct dice *dice, enum victim victim)
 /* Once it was refused, the library never tries epoll_pwait2() again: leave it alone for long. */
 static enum victim choose_victim(struct dice *dice)
 {
-    static const enum victim usual[] = {MEMORY, QUEUE, COUNTER, PROCESS, ADDITION, CHANGE, WAITING};
+    static const enum victim usual[] = {VICTIM_MEMORY,  VICTIM_QUEUE,    VICTIM_COUNTER,
+                                        VICTIM_PROCESS, VICTIM_ADDITION, VICTIM_CHANGE,
+                                        VICTIM_WAITING};
     if (dice_one_in(dice, 200))
-        return EXACTNESS;
+        return VICTIM_EXACTNESS;
     return usual[dice_roll(dice, sizeof usual / sizeof usual[0])];
 }
 
 void faults_begin(struct dice *dice, unsigned one_in)
 {
     memset(&state.seen, 0, sizeof state.seen);
-    state.victim = NOTHING;
+    state.victim = VICTIM_NOTHING;
     if (one_in == 0 || !dice_one_in(dice, one_in))
         return;
     state.victim = choose_victim(dice);
@@ -302,7 +305,7 @@ void faults_begin(struct dice *dice, unsigned one_in)
 
 struct faults faults_end(void)
 {
-    state.victim = NOTHING;
+    state.victim = VICTIM_NOTHING;
     state.intruder = NULL;
     return state.seen;
 }

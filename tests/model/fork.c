@@ -8,6 +8,7 @@
 
 #include "faults.h"
 #include "journal.h"
+#include "tolerance.h"
 
 /* The life of a child, in operations. */
 #define LIFETIME 60
@@ -102,7 +103,8 @@ void fork_play(struct run *run)
     pid_t pid = fork();
     if (pid == 0) {
         /* A tool that watches the program has its own, which it need not pass on. */
-        run->strangers += world_open_descriptors() - open;
+        if (tolerance_queue_is_inherited(run->backend))
+            run->strangers += world_open_descriptors() - open;
         live(run);
         _exit(0);
     }

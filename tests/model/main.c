@@ -27,7 +27,7 @@ static const char usage[] =
     "usage: model [--operations N] [--seed N] [--backend NAME] [--trace]\n"
     "  --operations N  the length of the schedule on each backend (100000)\n"
     "  --seed N        the schedule (another one each time)\n"
-    "  --backend NAME  epoll or poll (each that works here)\n"
+    "  --backend NAME  the backend (each that works here)\n"
     "  --trace         print each operation\n";
 
 static int complain(const char *problem, const char *what)

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include "journal.h"
+#include "tolerance.h"
 
 #define DATA_EVENTS (PLX_READ | PLX_WRITE | PLX_PRI | PLX_RDHUP)
 #define MODES       (PLX_ONESHOT | PLX_EDGE)
@@ -14,7 +15,9 @@ void model_open(struct model *model, const struct world *world, plx_backend back
     *model = (struct model){
         .world = world,
         .backend = backend,
-        .is_by_number = backend == PLX_BACKEND_POLL,
+        .is_by_number = !tolerance_notices_reuse(backend),
+        .is_split = tolerance_splits_edges(backend),
+        .is_close_final = tolerance_close_is_final(backend),
     };
 }
 
@@ -95,19 +98,38 @@ static struct forecast forecast_lost(const struct model *model,
                       world_file(model->world, registration->number);
     return (struct forecast){
         .certainty = is_audible ? POSSIBLE : SILENT,
+        .is_whole = true,
         .most = (registration->events & DATA_EVENTS) | PLX_ERROR | PLX_HUP,
     };
+}
+
+/* What became true since it was told. */
+static uint32_t risen(const struct registration *registration)
+{
+    const struct file *file = registration->file;
+    uint32_t facts = registration->events | PLX_ERROR | PLX_HUP;
+    return registration->is_fresh ? file->facts : world_risen(file, facts, registration->told);
+}
+
+static bool is_moved(const struct registration *registration)
+{
+    const struct file *file = registration->file;
+    return file->version != registration->told || file->is_restless;
 }
 
 /* S8: certain is what became ready; possible is whatever the kernel was made to look at. */
 static enum certainty certainty_of_edge(const struct registration *registration)
 {
-    const struct file *file = registration->file;
-    uint32_t facts = registration->events | PLX_ERROR | PLX_HUP;
-    if (registration->is_fresh || world_risen(file, facts, registration->told))
+    if (registration->is_fresh || risen(registration))
         return CERTAIN;
-    bool is_moved = file->version != registration->told;
-    return is_moved || file->is_restless || registration->is_stirred ? POSSIBLE : SILENT;
+    return is_moved(registration) || registration->extra > 0 ? POSSIBLE : SILENT;
+}
+
+/* What the kernel may tell beside what poll(2) tells. */
+static uint32_t optional_events(const struct model *model, const struct registration *registration)
+{
+    bool is_shut = registration->file->is_shut && tolerance_shut_is_ready(model->backend);
+    return is_shut ? registration->events & PLX_WRITE : 0;
 }
 
 struct forecast model_forecast(const struct model *model, const struct registration *registration)
@@ -118,7 +140,7 @@ struct forecast model_forecast(const struct model *model, const struct registrat
         return (struct forecast){.certainty = SILENT};
 
     uint32_t report = normalise(facts_of(model, registration), registration->events);
-    struct forecast forecast = {CERTAIN, report, report};
+    struct forecast forecast = {CERTAIN, report, report, true};
     if (has_bytes(registration)) {
         forecast.least = PLX_READ;
         forecast.most |= PLX_READ;
@@ -126,6 +148,17 @@ struct forecast model_forecast(const struct model *model, const struct registrat
         forecast.certainty = SILENT;
     } else if (is_edge(registration->events)) {
         forecast.certainty = certainty_of_edge(registration);
+        if (model->is_split) {
+            forecast.least = normalise(risen(registration), registration->events);
+            forecast.is_whole = false;
+        }
+    }
+    uint32_t optional = optional_events(model, registration) & ~forecast.most;
+    if (optional) {
+        forecast.most |= optional;
+        forecast.is_whole = false;
+        if (forecast.certainty == SILENT)
+            forecast.certainty = POSSIBLE;
     }
     return forecast;
 }
@@ -145,6 +178,8 @@ static bool is_alive(const struct ghost *ghost)
 
 bool model_is_haunted(const struct model *model)
 {
+    if (model->is_close_final)
+        return false;
     for (int i = 0; i < model->count; i++) {
         const struct registration *registration = &model->registrations[i];
         if (registration->is_lost && world_is_alive(registration->file, registration->serial))
@@ -176,7 +211,7 @@ int model_events_code(const struct model *model, uint32_t events)
     const uint32_t askable = DATA_EVENTS | PLX_ERROR | PLX_HUP;
     if (events & ~(askable | MODES) || !(events & askable))
         return PLX_ERR_INVALID;
-    if (events & PLX_EDGE && model->backend != PLX_BACKEND_EPOLL)
+    if (!plx_backend_supports(model->backend, events))
         return PLX_ERR_NOSUPPORT;
     return PLX_OK;
 }
@@ -297,11 +332,20 @@ void model_remove(struct model *model, struct registration *registration)
     *registration = model->registrations[--model->count];
 }
 
+void model_refuse(const struct model *model, struct registration *registration)
+{
+    if (registration && model->is_split)
+        registration->extra = 2;
+}
+
 void model_lose(struct model *model, int number)
 {
     struct registration *registration = model_find(model, number);
-    if (registration && !model->is_by_number)
-        registration->is_lost = true;
+    if (!registration || model->is_by_number)
+        return;
+    registration->is_lost = true;
+    /* A change of the backend's own may be on its way, and be refused. */
+    registration->may_tell |= model->is_close_final;
 }
 
 /* What was added again to the new queue may be reported again. */
@@ -309,7 +353,8 @@ void model_rebuild(struct model *model, bool is_done)
 {
     for (int i = 0; i < model->count; i++) {
         struct registration *registration = &model->registrations[i];
-        registration->is_stirred = registration->may_tell = true;
+        registration->extra = model->is_split ? 2 : 1;
+        registration->may_tell = true;
         registration->is_muffled |= !registration->is_armed;
         registration->is_obscure |= registration->is_lost;
     }
@@ -317,11 +362,12 @@ void model_rebuild(struct model *model, bool is_done)
         model->ghost_count = 0;
 }
 
-void model_pass_over(struct registration *registration)
+void model_pass_over(const struct model *model, struct registration *registration)
 {
     registration->told = registration->file->version;
     registration->is_fresh = false;
-    registration->is_stirred = false;
+    if (!model->is_split)
+        registration->extra = 0;
 }
 
 void model_report(const struct model *model, struct registration *registration, uint32_t events)
@@ -331,10 +377,16 @@ void model_report(const struct model *model, struct registration *registration, 
         model->is_by_number && events & PLX_ERROR && facts_of(model, registration) & CLOSED;
     bool has_buffer = registration->object && object_has_buffer(registration->object);
 
+    /* One direction has been told, or both, and the event of the other is still on its way. */
+    int extra = 0;
+    if (model->is_split && is_edge(registration->events))
+        extra = registration->is_fresh || is_moved(registration) ? 1 : registration->extra - 1;
+
     registration->triggered = events;
     registration->missed = 0;
     registration->is_due = true;
-    model_pass_over(registration);
+    model_pass_over(model, registration);
+    registration->extra = extra;
     if (is_once(registration->events) || is_closed)
         registration->is_armed = false;
     /* A one-shot from a buffer is still armed in the kernel, which has to be told. */

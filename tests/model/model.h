@@ -42,8 +42,8 @@ struct registration {
 
     /* Under PLX_EDGE: what is ready since that version of the file has not been told. */
     uint32_t told;
-    bool is_fresh;   /* nothing was told since it was added or modified */
-    bool is_stirred; /* it may be told again although nothing has changed */
+    bool is_fresh; /* nothing was told since it was added or modified */
+    int extra;     /* so often may it be told again although nothing has changed */
 
     /* Its number was closed under it (tolerance T6), which epoll cannot see. */
     bool is_lost;
@@ -62,6 +62,8 @@ struct model {
     const struct world *world;
     plx_backend backend;
     bool is_by_number; /* poll: whatever file has the number now is watched */
+    bool is_split; /* kqueue: under PLX_EDGE each direction may be told by itself, and once more */
+    bool is_close_final; /* kqueue: what was closed says nothing more, whatever duplicate lives */
     bool is_woken;
     bool is_nested;
 
@@ -80,6 +82,7 @@ struct forecast {
     enum certainty certainty;
     uint32_t least; /* the events if there is a report, at least and at most */
     uint32_t most;
+    bool is_whole; /* with room to spare it is the most */
 };
 
 void model_open(struct model *model, const struct world *world, plx_backend backend);
@@ -115,6 +118,9 @@ struct registration *model_add(struct model *model, int number, struct object *o
 void model_modify(struct registration *registration, uint32_t events);
 void model_remove(struct model *model, struct registration *registration);
 
+/* A second add or a modify was refused: that may have made the kernel look again. */
+void model_refuse(const struct model *model, struct registration *registration);
+
 /* Something else than a descriptor was watched: its watcher can be asked until the next wait. */
 void model_retire(struct model *model, plx_watcher *watcher, void *data);
 
@@ -130,6 +136,6 @@ void model_rebuild(struct model *model, bool is_done);
 void model_report(const struct model *model, struct registration *registration, uint32_t events);
 
 /* It was not reported, although there was room. */
-void model_pass_over(struct registration *registration);
+void model_pass_over(const struct model *model, struct registration *registration);
 
 #endif

@@ -8,6 +8,7 @@
 #include "custom.h"
 #include "faults.h"
 #include "journal.h"
+#include "tolerance.h"
 
 /* --- Choosing --- */
 
@@ -29,7 +30,7 @@ static uint32_t choose_events(struct run *run)
         events |= PLX_ERROR | PLX_HUP;
     events |= dice_one_in(&run->dice, 4) ? PLX_ONESHOT : 0;
     /* Where it is always refused, once in a while is enough. */
-    if (dice_one_in(&run->dice, run->backend == PLX_BACKEND_EPOLL ? 3 : 40))
+    if (dice_one_in(&run->dice, tolerance_refuses_edge(run->backend) ? 40 : 3))
         events |= PLX_EDGE;
     return events;
 }
@@ -65,7 +66,7 @@ static void nest(struct run *run)
     journal_note("nest");
     faults_begin(&run->dice, 2);
     int fd = plx_context_fd(run->context);
-    if (run->backend != PLX_BACKEND_EPOLL) {
+    if (tolerance_refuses_nesting(run->backend)) {
         run_expect(run, "nest", fd, PLX_ERR_NOSUPPORT);
     } else if (fd < 0) {
         run_expect(run, "nest", fd, PLX_OK);
@@ -114,6 +115,7 @@ static void add(struct run *run)
     if (code < 0) {
         if (object)
             object->is_taken = false;
+        model_refuse(&run->model, model_find(&run->model, object ? object->number : number));
         run_compare_all(run); /* nothing has changed */
         return;
     }
@@ -136,6 +138,8 @@ static void modify(struct run *run)
     run_expect(run, "modify", code, model_events_code(&run->model, events));
     if (code == PLX_OK)
         model_modify(registration, events);
+    else
+        model_refuse(&run->model, registration);
     run_compare(run, registration);
 }
 

@@ -57,6 +57,7 @@ struct run {
     plx_backend backend;
     plx_context *context;
     int nested;        /* what plx_context_fd() gave, or -1 */
+    bool is_quiet;     /* the last wait has reported nothing, and nothing has happened since */
     bool is_unflushed; /* a change was refused at the end of a wait: it may show until the next */
     bool owes_rebuild; /* the last wait was short, and only a rebuild excuses that */
     int strangers;     /* descriptors that are neither the world's nor the context's */

@@ -105,6 +105,10 @@ void wait_end(struct run *run, struct wait *wait)
     /* A further call failed: what came before it is delivered all the same. */
     wait->is_cut_short = wait->faults.has_fired && wait->faults.code != PLX_OK;
     objects_enter_wait(NULL);
+    if (wait->is_cut_short) {
+        for (int i = 0; i < run->model.count; i++)
+            model_refuse(&run->model, &run->model.registrations[i]);
+    }
     if (wait->faults.queues > 0) {
         run->totals.rebuilds++;
         model_rebuild(&run->model, !wait->is_cut_short);
@@ -155,7 +159,7 @@ static void check_report(struct run *run, struct wait *wait, plx_watcher *watche
                      events);
     /* With room to spare, what is buffered and what the descriptor says come together. */
     bool is_sure = !wait->is_cut_short && !wait->is_haunted && !registration->is_lost;
-    bool is_whole = is_sure && wait->count < wait->capacity;
+    bool is_whole = is_sure && forecast.is_whole && wait->count < wait->capacity;
     uint32_t least = is_whole ? forecast.most : forecast.least;
     if (events == 0 || events & ~forecast.most || least & ~events)
         journal_fail("descriptor %d reported %#x, not %#x to %#x", registration->number, events,
@@ -214,7 +218,7 @@ static void settle(struct run *run, const struct wait *wait)
         if (wait->reported[i])
             model_report(&run->model, registration, wait->reported[i]);
         else if (wait->count < wait->capacity && !wait->is_cut_short)
-            model_pass_over(registration);
+            model_pass_over(&run->model, registration);
     }
 }
 
@@ -366,5 +370,7 @@ void wait_play(struct run *run)
     run->totals.waits++;
     journal_result(" -> %d", wait.count);
     wait_check(run, &wait);
+    run->is_quiet = wait.count == 0 && !wait.is_disturbed;
     run_compare_nested(run);
+    run->is_quiet = false;
 }

@@ -440,6 +440,7 @@ void world_shut_down(struct world *world, int number)
         return;
     if (shutdown(number, SHUT_WR) < 0)
         return; /* it was reset */
+    file->is_shut = true;
     if (file->kind == FILE_TCP) {
         file->is_restless = true;
         if (file->peer) {

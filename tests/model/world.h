@@ -42,6 +42,7 @@ struct file {
     uint32_t rises[WORLD_FACTS]; /* the version in which each fact last became true */
     uint64_t sent;               /* bytes, over TCP */
     bool is_urgent;              /* urgent data was sent to it */
+    bool is_shut;                /* its own writing half is */
     bool is_abrupt;              /* its last close is a reset */
     bool is_restless;            /* TCP in the act of closing: may be stirred at any time */
 };

@@ -57,6 +57,16 @@ bool tolerance_nested_lags(plx_backend backend)
     return backend == PLX_BACKEND_KQUEUE;
 }
 
+bool tolerance_splits_edges(plx_backend backend)
+{
+    return backend == PLX_BACKEND_KQUEUE;
+}
+
+bool tolerance_shut_is_ready(plx_backend backend)
+{
+    return backend == PLX_BACKEND_KQUEUE;
+}
+
 bool tolerance_queue_is_inherited(plx_backend backend)
 {
     return backend != PLX_BACKEND_KQUEUE;

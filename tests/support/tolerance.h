@@ -38,6 +38,13 @@ bool tolerance_close_is_final(plx_backend backend);
 /* T4: may the descriptor to nest show until the next wait what the last one has told? */
 bool tolerance_nested_lags(plx_backend backend);
 
+/* T4: may each direction be told by itself under EDGE, and once more with the next wait? */
+bool tolerance_splits_edges(plx_backend backend);
+
+/* T4: is a socket whose own writing half is shut ready for writing although its buffer is full?
+   The write fails at once; poll(2) says nothing until there is room. */
+bool tolerance_shut_is_ready(plx_backend backend);
+
 /* Is the kernel's queue one of the descriptors that a forked child inherits? */
 bool tolerance_queue_is_inherited(plx_backend backend);
 
