@@ -15,6 +15,7 @@ Suite *duration_suite(void);
 Suite *error_suite(void);
 Suite *ghost_suite(void);
 Suite *guard_suite(void);
+Suite *kqueue_suite(void); /* where it is played */
 Suite *normalise_suite(void);
 Suite *process_suite(void);
 Suite *process_watch_suite(void);
