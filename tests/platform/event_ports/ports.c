@@ -199,16 +199,14 @@ static void after_fork_in_parent(void)
     ports_unlock(&outside);
 }
 
-/* The epoll queue is the parent's as well: nothing may be changed in it from here. */
+/* The epoll queue and the bell are the parent's as well: nothing may be changed in them from here.
+   They are closed with the port, as it is one descriptor there. */
 static void inherit(struct port *port)
 {
     for (int fd = 0; fd < port->room; fd++) {
         if (port->objects[fd])
             port->objects[fd]->is_watched = false;
     }
-    ports_close(port->bell);
-    ports_close(port->spare_call);
-    port->bell = port->spare_call = -1;
     port->is_inherited = true;
     port->sleepers = NULL; /* threads that are not here */
     port->threads = 0;

@@ -124,6 +124,8 @@ unsigned int ports_deliver(struct port *port, port_event_t *list, unsigned int m
  */
 void ports_settle(struct port *port)
 {
+    if (port->is_inherited)
+        return;
     bool is_enough = !port->sleepers || port->queued >= port->sleepers->wanted;
     bool rings = port->queued > 0 && is_enough;
     if (rings && !port->rings)
