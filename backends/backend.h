@@ -11,8 +11,9 @@
  *   B2  After an error the kernel still holds what it held before.
  *   B3  A backend never calls back.
  *   B4  `wait` gives 0..capacity records, and is asked for 1..PLX__BATCH: a backend may have arrays
- *       of that size. It returns 0 early when a signal handler ran or a wake came, never an error
- *       for that: the core owns the deadline and calls again.
+ *       of that size. It returns 0 early when a signal handler ran, a wake came, or somebody set
+ *       the clock by which a kernel sleeps, never an error for that: the core owns the deadline
+ *       and calls again.
  *   B5  One record for each token and wait.
  *   B6  Raw kernel facts go up; normalising is the core's. Each record has at least one fact that
  *       the interest asks for, or ERROR, HUP or PLX__GONE.
@@ -140,11 +141,12 @@ struct plx__backend {
      */
     int (*nest)(struct plx__queue *queue);
 
-    /* Turns the other reason for readiness on or off. One system call. */
+    /* Turns the other reason for readiness on or off. One system call; on event ports another one,
+       to take back what shows. */
     void (*raise)(struct plx__queue *queue, bool on);
 
-    /* A third reason, from `deadline` on, by the clock of plx__os_now(); PLX__NEVER: none. One
-       system call. NULL where `nest` is. */
+    /* A third reason, from `deadline` on, by the clock of plx__os_now(); PLX__NEVER: none. As many
+       calls. NULL where `nest` is. */
     void (*alarm)(struct plx__queue *queue, int64_t deadline);
 };
 
@@ -152,6 +154,7 @@ extern const struct plx__backend plx__backend_epoll;
 extern const struct plx__backend plx__backend_poll;
 extern const struct plx__backend plx__backend_kqueue;
 extern const struct plx__backend plx__backend_wsapoll;
+extern const struct plx__backend plx__backend_event_ports;
 
 /*
  * Resolves what the caller asked for to a backend that works here. PLX_ERR_INVALID for

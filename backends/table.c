@@ -22,6 +22,9 @@ static const struct {
 #ifdef POLLUX_PLAYS_KQUEUE
     {&plx__backend_kqueue, true},
 #endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    {&plx__backend_event_ports, true},
+#endif
     {&plx__backend_poll, false},
 #endif
 };

@@ -18,3 +18,12 @@ if(pollux_kqueue)
     # For all to see: the shim's options for the linker are not passed on otherwise.
     target_link_libraries(pollux_static PUBLIC ${pollux_kqueue})
 endif()
+
+set(pollux_event_ports FALSE)
+if(POLLUX_WITH_EVENT_PORTS_SHIM AND POLLUX_BUILD_TESTS)
+    set(pollux_event_ports TRUE)
+    set(pollux_plays TRUE)
+    target_sources(pollux_static PRIVATE backends/event_ports.c)
+    target_compile_definitions(pollux_static PRIVATE POLLUX_PLAYS_EVENT_PORTS)
+    target_link_libraries(pollux_static PUBLIC pollux_event_ports_shim)
+endif()

@@ -49,12 +49,12 @@ bool tolerance_silent_close(plx_backend backend)
 
 bool tolerance_close_is_final(plx_backend backend)
 {
-    return backend == PLX_BACKEND_KQUEUE;
+    return backend == PLX_BACKEND_KQUEUE || backend == PLX_BACKEND_EVENT_PORTS;
 }
 
 bool tolerance_nested_lags(plx_backend backend)
 {
-    return backend == PLX_BACKEND_KQUEUE;
+    return backend == PLX_BACKEND_KQUEUE || backend == PLX_BACKEND_EVENT_PORTS;
 }
 
 bool tolerance_splits_edges(plx_backend backend)

@@ -158,6 +158,9 @@ void calls_open(void)
 #ifdef POLLUX_PLAYS_KQUEUE
     calls_open_kqueue();
 #endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    calls_open_event_ports();
+#endif
 }
 
 void calls_close(void)
@@ -166,6 +169,9 @@ void calls_close(void)
     plx__poll_calls = real_poll;
 #ifdef POLLUX_PLAYS_KQUEUE
     calls_close_kqueue();
+#endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    calls_close_event_ports();
 #endif
 }
 

@@ -36,10 +36,12 @@ void calls_open(void);
 /* Gives the real kernel back. */
 void calls_close(void);
 
-/* The same for kqueue, where that is played: calls_kqueue.c. calls_open() and calls_close() do it.
- */
+/* The same for kqueue and event ports, where they are played: calls_kqueue.c, calls_event_ports.c.
+   calls_open() and calls_close() do it. */
 void calls_open_kqueue(void);
 void calls_close_kqueue(void);
+void calls_open_event_ports(void);
+void calls_close_event_ports(void);
 
 /* For what stands in a backend's table: is this call refused? And what it then returned. */
 bool calls_is_refused(void);

@@ -26,7 +26,8 @@ struct rig {
 extern const struct plx__backend *rig_backend;
 void rig_use_epoll(void);
 void rig_use_poll(void);
-void rig_use_kqueue(void); /* where it is played */
+void rig_use_kqueue(void); /* where they are played */
+void rig_use_event_ports(void);
 
 /* epoll alone goes on reporting a number that was closed while a duplicate lives, so that a renewal
    in its own process makes an empty queue. */
