@@ -553,15 +553,20 @@ static int arm_until(struct plx__queue *queue, int32_t end)
     return PLX_OK;
 }
 
-static void take_wake(struct plx__queue *queue, const port_event_t *event)
+/* False if it was lowered. Whoever wakes from now on sends again. */
+static bool accept_wake(struct plx__queue *queue, const port_event_t *event)
 {
     int cause = errno;
     if (event->portev_source == PORT_SOURCE_ALERT)
         CALLS.alert(queue->kernel.port, PORT_ALERT_SET, 0, NULL);
     errno = cause;
-    /* Whoever wakes from now on sends again; until then this wait was not over. */
-    bool is_lowered = atomic_exchange(&queue->wake, WAKE_NONE) == WAKE_LOWERED;
-    if (queue->kernel.bell < 0 || queue->saw_wake || is_lowered)
+    return atomic_exchange(&queue->wake, WAKE_NONE) != WAKE_LOWERED;
+}
+
+static void take_wake(struct plx__queue *queue, const port_event_t *event)
+{
+    bool is_wake = accept_wake(queue, event);
+    if (queue->kernel.bell < 0 || queue->saw_wake || !is_wake)
         return;
     queue->saw_wake = true;
     new_record(queue, no_token, NOBODY);
@@ -885,7 +890,7 @@ static void take_back(struct plx__queue *queue, const port_event_t *event)
 {
     struct row *row = row_at(queue, event->portev_object);
     if (event->portev_source != PORT_SOURCE_FD) {
-        atomic_store(&queue->wake, WAKE_NONE);
+        accept_wake(queue, event);
     } else if (row) {
         row->is_armed = false;
         touch(queue, row);

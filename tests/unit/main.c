@@ -29,6 +29,9 @@ int main(void)
 #ifdef UNIT_HAS_KQUEUE_SHIM
     srunner_add_suite(runner, kqueue_suite());
 #endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    srunner_add_suite(runner, event_ports_suite());
+#endif
 
     srunner_set_fork_status(runner, CK_FORK);
     srunner_set_tap(runner, "-");

@@ -13,6 +13,7 @@ Suite *backend_suite(void);
 Suite *descriptor_map_suite(void);
 Suite *duration_suite(void);
 Suite *error_suite(void);
+Suite *event_ports_suite(void); /* where they are played */
 Suite *ghost_suite(void);
 Suite *guard_suite(void);
 Suite *kqueue_suite(void); /* where it is played */

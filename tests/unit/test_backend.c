@@ -32,6 +32,9 @@ static bool is_event_ports(void)
     return rig_backend->id == PLX_BACKEND_EVENT_PORTS;
 }
 
+/* There is another call after a batch that was full, as all are in the hostile build. */
+#define FULL (ROOM == 1)
+
 /* --- B1: `was` is true, and `want` differs or an edge is to be armed again --- */
 
 START_TEST(b1_what_the_kernel_holds_is_known)
@@ -399,7 +402,7 @@ START_TEST(b4_an_interruption_is_no_error_and_all_else_is)
     ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (plx_duration timeout = -1; timeout <= 1; timeout++) {
-            calls.refuse = is_event_ports() ? 2 : 1; /* the first one arms it again */
+            calls.refuse = is_event_ports() ? 2 + FULL : 1; /* before that it is armed again */
             calls.cause = rows[i].cause;
             ck_assert_int_eq(rig.backend->wait(rig.queue, records, ROOM, timeout), rows[i].result);
             ck_assert_int_eq(errno, rows[i].cause);
@@ -793,7 +796,7 @@ START_TEST(b10_what_each_change_costs)
     ck_assert_int_eq(rig.backend->holds(rig.queue, target), PLX_OK);
     check_cost(1, 1, 1, 1);
     ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
-    check_cost(1, 1, 1, 2);
+    check_cost(1, 1, 1, 2 + FULL);
     rig.backend->wake(rig.queue);
     check_cost(1, 1, 1, 1);
     ck_assert(rig.backend->remove(rig.queue, target));

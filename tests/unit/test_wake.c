@@ -226,5 +226,11 @@ Suite *wake_suite(void)
     tcase_add_test(epoll, a_wake_that_writes_late_shows_once);
     suite_add_tcase(suite, epoll);
     suite_add_tcase(suite, case_of("poll", rig_use_poll));
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    TCase *event_ports = case_of("event_ports", rig_use_event_ports);
+    tcase_add_test(event_ports, a_wake_shows_outside_whenever_it_comes);
+    tcase_add_test(event_ports, a_wake_that_writes_late_shows_once);
+    suite_add_tcase(suite, event_ports);
+#endif
     return suite;
 }
