@@ -9,8 +9,8 @@
  *   b. A peer's end of file is POLLHUP, asked for or not, in every call from then on. Who waits for
  *      room to write only has to be left out of the sleep and looked at between naps: "lame".
  *   c. A reset may be POLLHUP as well. Only a look at the stream tells one from the other.
- *   d. A closed socket is POLLNVAL, but does not count, and ends no sleep. Alone in the array it
- *      fails the call.
+ *   d. A closed socket is POLLNVAL, but does not count, and ends no sleep: it is asked for before
+ *      changes, and sleeps are short. Alone in the array it fails the call.
  *   e. No entry is skipped for its number. Silent targets stand behind the others.
  *   f. There is nothing like an eventfd: the wake is a pair of connected sockets.
  *   g. Milliseconds, and it may return early by a tick: the core looks at the clock.
@@ -69,6 +69,9 @@ struct plx__queue {
 /* How long lame targets are left out: a tick, which is as exact as time is here. */
 #define NAP PLX_MS(15)
 
+/* How long it may take until a socket is noticed that was closed under its watcher. */
+#define LONGEST_SLEEP PLX_SECONDS(1)
+
 /* --- Words --- */
 
 static SHORT from_interest(uint32_t interest)
@@ -80,6 +83,9 @@ static SHORT from_interest(uint32_t interest)
     return (SHORT)events;
 }
 
+/* A stream that has failed is at its end as well. */
+#define BROKEN (PLX_ERROR | PLX_HUP | PLX_RDHUP)
+
 /* A failed connect is POLLERR, with POLLHUP on Windows and without in Wine. */
 static uint32_t to_facts(SHORT events)
 {
@@ -88,7 +94,7 @@ static uint32_t to_facts(SHORT events)
     facts |= events & POLLWRNORM ? PLX_WRITE : 0;
     facts |= events & POLLRDBAND ? PLX_PRI : 0;
     facts |= events & POLLHUP ? PLX_RDHUP : 0;
-    facts |= events & POLLERR ? PLX_ERROR | PLX_HUP : 0;
+    facts |= events & POLLERR ? BROKEN : 0;
     facts |= events & POLLNVAL ? PLX__GONE : 0;
     return facts;
 }
@@ -114,7 +120,7 @@ static uint32_t facts_of(const WSAPOLLFD *entry)
 {
     uint32_t facts = to_facts(entry->revents);
     if ((entry->revents & (POLLHUP | POLLERR)) == POLLHUP && is_reset(entry->fd))
-        facts |= PLX_ERROR | PLX_HUP;
+        facts |= BROKEN;
     return facts;
 }
 
@@ -197,7 +203,10 @@ static void set_interest(struct plx__queue *queue, const struct plx__target *tar
 static bool await(SOCKET socket)
 {
     WSAPOLLFD entry = {.fd = socket, .events = POLLRDNORM};
-    return CALLS.wait(&entry, 1, PATIENCE) > 0;
+    int count = CALLS.wait(&entry, 1, PATIENCE);
+    if (count == 0)
+        WSASetLastError(WSAETIMEDOUT);
+    return count > 0;
 }
 
 static SOCKET open_socket(void)
@@ -291,20 +300,26 @@ static void close_one(SOCKET socket)
     WSASetLastError(cause);
 }
 
+/* Running out is told as such; whatever else went wrong is nothing that the caller did. */
+static int failed_to_open(void)
+{
+    int code = plx__os_error();
+    return code == PLX_ERR_TOOBIG || code == PLX_ERR_NOMEM ? code : PLX_ERR_SYSTEM;
+}
+
 static int open_wake(struct plx__queue *queue)
 {
-    int code = PLX_OK;
     SOCKET listener = open_socket();
+    if (listener == INVALID_SOCKET)
+        return failed_to_open();
     queue->waker = open_socket();
-    if (listener == INVALID_SOCKET || queue->waker == INVALID_SOCKET ||
-        !connect_pair(queue, listener)) {
-        code = plx__os_error();
-        if (code != PLX_ERR_TOOBIG && code != PLX_ERR_NOMEM)
-            code = PLX_ERR_SYSTEM;
+    bool is_done = queue->waker != INVALID_SOCKET && connect_pair(queue, listener);
+    int code = is_done ? PLX_OK : failed_to_open();
+    close_one(listener);
+    if (!is_done) {
         close_one(queue->wake);
         close_one(queue->waker);
     }
-    close_one(listener);
     return code;
 }
 
@@ -432,12 +447,14 @@ static int ws_add(struct plx__queue *queue, struct plx__target *target, uint32_t
     return PLX_OK;
 }
 
+/* A closed socket would be noticed only when something else ends the sleep (quirk d). */
 static int ws_modify(struct plx__queue *queue, struct plx__target *target, uint32_t was,
                      uint32_t want)
 {
     (void)was;
-    set_interest(queue, target, want);
-    return PLX_OK;
+    bool is_lost = want != PLX__SILENT && !is_open(target->fd);
+    set_interest(queue, target, is_lost ? PLX__SILENT : want);
+    return is_lost ? PLX_ERR_BADHANDLE : PLX_OK;
 }
 
 static bool ws_remove(struct plx__queue *queue, struct plx__target *target)
@@ -522,10 +539,11 @@ static int scan(struct plx__queue *queue, struct plx__record *records, int capac
     bool has_marked = false;
     int count = 0;
     for (; left > 0 && limit > 0 && count < capacity; left--) {
-        if (queue->entries[index].revents) {
+        SHORT events = queue->entries[index].revents;
+        if (events) {
             count += take(queue, index, &records[count]);
             has_marked |= queue->entries[index].revents < 0;
-            limit--;
+            limit -= !(events & POLLNVAL);
         }
         index = index + 1 < queue->end[HEARD] ? index + 1 : 1;
     }
@@ -561,15 +579,21 @@ static int find_closed(struct plx__queue *queue, uint32_t end)
     return count;
 }
 
+/* Above 0: there is something to report all the same. */
 static int failed(struct plx__queue *queue, uint32_t end)
 {
+    int count;
     switch (WSAGetLastError()) {
     case WSAEINTR:
-        return PLX_OK;
+        return 0;
     case WSAENOTSOCK:
-        return find_closed(queue, end) > 0 ? PLX_OK : PLX_ERR_SYSTEM;
+        count = find_closed(queue, end);
+        return count > 0 ? count : PLX_ERR_SYSTEM;
+    case WSAENOBUFS:
+    case WSA_NOT_ENOUGH_MEMORY:
+        return PLX_ERR_NOMEM;
     default:
-        return plx__os_error();
+        return PLX_ERR_SYSTEM;
     }
 }
 
@@ -587,33 +611,38 @@ static int call(struct plx__queue *queue, enum part last, struct plx__record *re
 {
     uint32_t end = queue->end[last];
     int ready = CALLS.wait(queue->entries, end, milliseconds(timeout));
-    int code = PLX_OK;
     queue->was_woken = false;
     if (ready < 0) {
-        code = failed(queue, end);
-        ready = 0;
-    } else if (queue->entries[0].revents) {
-        code = take_wake(queue);
+        int found = failed(queue, end);
+        if (found <= 0)
+            return found;
+    }
+    if (queue->entries[0].revents) {
+        if (take_wake(queue) < 0)
+            return PLX_ERR_SYSTEM;
         ready--;
     }
-    if (code < 0)
-        return code;
     if (last == LAME)
         ready -= call_in_lame(queue);
     return scan(queue, records, capacity, ready);
 }
 
+static plx_duration at_most(plx_duration timeout, plx_duration limit)
+{
+    return timeout < 0 || timeout > limit ? limit : timeout;
+}
+
 static int ws_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
                    plx_duration timeout)
 {
+    if (queue->end[HEARD] > 1)
+        timeout = at_most(timeout, LONGEST_SLEEP);
     if (queue->end[LAME] == queue->end[HEARD])
         return call(queue, HEARD, records, capacity, timeout);
     int count = call(queue, LAME, records, capacity, 0);
     if (count != 0 || timeout == 0 || queue->was_woken)
         return count;
-    if (timeout < 0 || timeout > NAP)
-        timeout = NAP;
-    return call(queue, HEARD, records, capacity, timeout);
+    return call(queue, HEARD, records, capacity, at_most(timeout, NAP));
 }
 
 /* Nothing is shared with anybody, and nobody forks: there is nothing to renew. */
