@@ -23,7 +23,7 @@ typedef enum plx_backend {
     PLX_BACKEND_EPOLL = 1,
     PLX_BACKEND_KQUEUE = 2,
     PLX_BACKEND_EVENT_PORTS = 3,
-    PLX_BACKEND_WSAPOLL = 4
+    PLX_BACKEND_WSAPOLL = 4 /* Windows 10 version 2004 and later */
 } plx_backend;
 
 /*
@@ -49,8 +49,9 @@ PLX_API bool plx_backend_is_available(plx_backend backend);
  * unavailable backend supports nothing, unknown bits are never supported, and 0 always is on an
  * available one.
  *
- * Portability: EDGE on epoll and kqueue; PRI on epoll, poll and event ports; RDHUP everywhere.
- * TIMER and NOTIFY everywhere; SIGNAL and PROCESS on every POSIX backend.
+ * Portability: EDGE on epoll and kqueue; PRI on epoll, poll, event ports and WSAPoll; RDHUP
+ * everywhere. TIMER, NOTIFY, SIGNAL and PROCESS everywhere; on Windows there are three signals, see
+ * plx_signal().
  * Thread: any thread. In callbacks: yes.
  */
 PLX_API bool plx_backend_supports(plx_backend backend, uint32_t events);

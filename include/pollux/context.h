@@ -81,8 +81,9 @@ typedef struct plx_context_options {
  * "" and "auto" count as unset. A `size` smaller than this release's leaves the missing fields at
  * their defaults; a larger one is accepted if the fields that this release does not know are zero.
  *
- * Ownership: the caller's, who calls plx_context_destroy(). It holds two descriptors on epoll and
- * one on poll, all close-on-exec.
+ * Ownership: the caller's, who calls plx_context_destroy(). It holds two descriptors on epoll, one
+ * on poll and two sockets on WSAPoll, all close-on-exec. On Windows it calls WSAStartup(), and
+ * WSACleanup() when it is destroyed.
  * Errors: PLX_ERR_INVALID (NULL ret_context, bad options, PLX_BACKEND_NONE), PLX_ERR_UNAVAILABLE
  * (a backend, or a name in POLLUX_BACKEND, that does not work here), PLX_ERR_NOMEM,
  * PLX_ERR_TOOBIG (out of descriptors), PLX_ERR_SYSTEM. On error nothing is left behind.
@@ -113,7 +114,7 @@ PLX_API void plx_context_destroy(plx_context *context);
  * Ownership: the watcher is the context's, valid until the wait that follows its removal, or until
  * destroy. The descriptor is borrowed: remove the watcher before you close it. If the number was
  * closed under its watcher all the same and has come back with another file, epoll notices: the
- * stale watcher is removed and add succeeds. poll cannot notice: PLX_ERR_EXISTS.
+ * stale watcher is removed and add succeeds. poll and WSAPoll cannot notice: PLX_ERR_EXISTS.
  * Errors: PLX_ERR_EXISTS (the descriptor has an active watcher here, also through another handle,
  * also a fired one-shot), PLX_ERR_BADHANDLE (no open descriptor, or the custom handle is not
  * valid), PLX_ERR_INVALID (no event, unknown bits, modes alone, events of another kind of handle,

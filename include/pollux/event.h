@@ -16,8 +16,9 @@
  *
  * Portability: ERROR may or may not stand beside HUP on UNIX stream sockets and pseudo-terminals
  * whose peer closed with unread data, and HUP beside ERROR on a pipe whose reader went. Windows
- * does not see HUP after both sides closed in peace. Sockets that were never connected, a socket's
- * own SHUT_RD and the death of a UNIX datagram peer are unspecified.
+ * does not see HUP after both sides closed in peace, and may see RDHUP only when what came before
+ * it was read. Sockets that were never connected, a socket's own SHUT_RD and the death of a UNIX
+ * datagram peer are unspecified.
  */
 #ifndef POLLUX_EVENT_H
 #define POLLUX_EVENT_H

@@ -96,7 +96,8 @@ typedef struct plx_handle {
  *
  * Ownership: the descriptor stays the caller's, who removes the watcher before closing it
  * (plx_context_close() does both).
- * Portability: on POSIX regular files and directories are always ready; Windows takes sockets only.
+ * Portability: on POSIX regular files and directories are always ready; Windows takes sockets only
+ * and says PLX_ERR_NOSUPPORT to every other handle.
  * Thread: any thread or signal handler. In callbacks: yes.
  */
 PLX_API plx_handle plx_fd(plx_socket fd);
@@ -140,7 +141,10 @@ PLX_API plx_handle plx_timer(plx_duration after, plx_duration every);
  *
  * add says PLX_ERR_INVALID for numbers out of range and for signals that cannot be caught or make
  * no sense as an event: KILL, STOP, SEGV, BUS, FPE, ILL and their like.
- * Portability: POSIX. Thread: any thread or signal handler. In callbacks: yes.
+ * Portability: POSIX. On Windows it is what the console tells, whatever raise() does: SIGINT is
+ * Ctrl-C, SIGBREAK is Ctrl-Break, and SIGTERM is that its window closes or the system goes down,
+ * which leaves the process some seconds; any other number is PLX_ERR_INVALID. Thread: any thread or
+ * signal handler. In callbacks: yes.
  */
 PLX_API plx_handle plx_signal(int signo);
 
@@ -154,7 +158,9 @@ PLX_API plx_handle plx_signal(int signo);
  * tells of children: the disposition of that signal is then the library's, each of its deliveries
  * costs one call for each watched child, and for a process that is not a child add says
  * PLX_ERR_NOSUPPORT.
- * Portability: POSIX. Thread: any thread or signal handler. In callbacks: yes.
+ * Portability: POSIX. On Windows any process can be watched that may be opened, else add says
+ * PLX_ERR_PERMISSION; one that has finished is there until its last handle is closed. Thread: any
+ * thread or signal handler. In callbacks: yes.
  */
 PLX_API plx_handle plx_process(int64_t pid);
 

@@ -97,8 +97,8 @@ PLX_API int plx_watcher_again(plx_watcher *watcher, plx_duration after);
 PLX_API uint64_t plx_watcher_count(const plx_watcher *watcher);
 
 /*
- * How a watched process ended: a status for WIFEXITED() and its kin, found out when PLX_PROCESS was
- * reported, and kept also after the process was collected.
+ * How a watched process ended: a status for WIFEXITED() and its kin, on Windows what it gave to
+ * exit(); found out when PLX_PROCESS was reported, and kept also after the process was collected.
  *
  * Errors: PLX_ERR_AGAIN (not reported yet), PLX_ERR_NOTFOUND (not our child, or it was collected
  * before the report), PLX_ERR_INVALID (no process, NULL), PLX_ERR_FORKED.
