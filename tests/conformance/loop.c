@@ -861,11 +861,9 @@ void loop_destroyed_from_an_inner_loop(struct scene *scene)
 
 void loop_muted_does_not_show_outside(struct scene *scene)
 {
-    int fd;
+    plx_socket fd;
 
-    skip_without_nesting(scene);
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
+    fd = nested(scene);
     watch(scene, stream_pair(scene).here, PLX_WRITE);
     watch(scene, regular_file(scene), PLX_READ);
     for (int turns = 0; turns < 4; turns++)
@@ -877,11 +875,9 @@ void loop_muted_does_not_show_outside(struct scene *scene)
 void loop_stop_that_was_taken_does_not_show_outside(struct scene *scene)
 {
     struct actor actor;
-    int fd;
+    plx_socket fd;
 
-    skip_without_nesting(scene);
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
+    fd = nested(scene);
     cast(&actor, scene->context, plx_timer(0, 0), PLX_TIMER, act_stop);
     CHECK_OK(plx_context_run(scene->context));
     CHECK(!readable_now(fd));
@@ -894,11 +890,9 @@ void loop_stop_that_was_taken_does_not_show_outside(struct scene *scene)
 void loop_callback_changes_show_outside(struct scene *scene)
 {
     struct actor notify, timer;
-    int fd;
+    plx_socket fd;
 
-    skip_without_nesting(scene);
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
+    fd = nested(scene);
     cast(&notify, scene->context, plx_notify(), PLX_NOTIFY, act_clear);
     cast(&timer, scene->context, plx_timer(0, 0), PLX_TIMER, act_notify);
     timer.other = &notify;

@@ -10,7 +10,7 @@
 /* Everything that may stand around a context: poll(2), a queue of the system, other contexts. */
 struct nest {
     struct scene *scene;
-    int fd;
+    plx_socket fd;
     plx_socket queue;
     plx_context *outer[BACKENDS];
     int outer_count;
@@ -18,12 +18,10 @@ struct nest {
 
 static struct nest nest_of(struct scene *scene)
 {
-    struct nest nest = {scene, -1, PLX_BAD_SOCKET, {NULL}, 0};
+    struct nest nest = {scene, PLX_BAD_SOCKET, PLX_BAD_SOCKET, {NULL}, 0};
     plx_backend backends[BACKENDS];
 
-    skip_without_nesting(scene);
-    nest.fd = plx_context_fd(scene->context);
-    CHECK(nest.fd >= 0);
+    nest.fd = nested(scene);
     nest.queue = system_queue(scene, nest.fd);
     nest.outer_count = plx_backend_list(backends, BACKENDS);
     for (int i = 0; i < nest.outer_count; i++) {
@@ -74,7 +72,7 @@ void nest_exists_or_is_refused(struct scene *scene)
         EXPECT_QUIET(scene);
         return;
     }
-    CHECK(fd >= 0 && is_open(fd));
+    CHECK(fd >= 0 && is_open((plx_socket)fd));
     CHECK_EQUAL(plx_context_fd(scene->context), fd);
     EXPECT_QUIET(scene);
 }
@@ -364,8 +362,7 @@ void nest_drives_a_context_from_a_context(struct scene *scene)
     skip_without_nesting(scene);
     outer = another_context(scene);
     inner_watcher = watch(scene, ends.here, PLX_READ);
-    CHECK_OK(plx_context_add(outer, plx_fd(plx_context_fd(scene->context)), PLX_READ, scene,
-                             &outer_watcher));
+    CHECK_OK(plx_context_add(outer, plx_fd(nested(scene)), PLX_READ, scene, &outer_watcher));
     for (int i = 0; i < 3; i++) {
         say(&ends);
         CHECK_EQUAL(plx_context_wait(outer, ready, 1, PLX_FOREVER), 1);
@@ -384,9 +381,7 @@ void nest_in_itself_is_refused(struct scene *scene)
     struct ends ends = stream_pair(scene);
     plx_watcher *watcher;
 
-    skip_without_nesting(scene);
-    CHECK(plx_context_add(scene->context, plx_fd(plx_context_fd(scene->context)), PLX_READ, NULL,
-                          NULL) < 0);
+    CHECK(plx_context_add(scene->context, plx_fd(nested(scene)), PLX_READ, NULL, NULL) < 0);
     CHECK_EQUAL(plx_context_count(scene->context), 0);
     watcher = watch(scene, ends.here, PLX_READ);
     EXPECT_QUIET(scene);

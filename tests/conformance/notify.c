@@ -535,7 +535,7 @@ void notify_nobody_starves_in_a_crowd(struct scene *scene)
 /* --- An outer loop --- */
 
 /* Does the nested descriptor show exactly what a look finds? */
-static void expect_outside(int line, struct scene *scene, int fd, bool ready)
+static void expect_outside(int line, struct scene *scene, plx_socket fd, bool ready)
 {
     check_equal(__FILE__, line, "readable", readable_now(fd), ready);
     check_equal(__FILE__, line, "reports", look(scene) > 0, ready);
@@ -544,19 +544,9 @@ static void expect_outside(int line, struct scene *scene, int fd, bool ready)
 
 #define EXPECT_OUTSIDE(scene, fd, ready) expect_outside(__LINE__, (scene), (fd), (ready))
 
-static int nested(struct scene *scene)
-{
-    int fd;
-
-    skip_without_nesting(scene);
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
-    return fd;
-}
-
 void notify_shows_outside(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *watcher = add_notify(scene, 0);
 
     EXPECT_OUTSIDE(scene, fd, false);
@@ -572,7 +562,7 @@ void notify_shows_outside(struct scene *scene)
 void notify_raised_before_shows_outside(struct scene *scene)
 {
     plx_watcher *untold = add_raised(scene, 0), *told = add_raised(scene, 0);
-    int fd;
+    plx_socket fd;
 
     CHECK_EQUAL(look(scene), 2);
     CHECK_OK(plx_watcher_clear(untold));
@@ -588,7 +578,7 @@ void notify_raised_before_shows_outside(struct scene *scene)
 /* Nothing is left to show of what was taken back before anybody looked. */
 void notify_taken_back_does_not_show_outside(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *watcher = add_raised(scene, 0);
 
     CHECK(readable_now(fd));
@@ -610,7 +600,7 @@ void notify_taken_back_does_not_show_outside(struct scene *scene)
 /* Who raises it does not know that it is muted: one look for nothing, and then it is quiet. */
 void notify_muted_shows_outside_once_at_most(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *watcher = add_raised(scene, PLX_ONESHOT);
 
     EXPECT_REPORT(scene, watcher, PLX_NOTIFY);
@@ -628,7 +618,7 @@ void notify_muted_shows_outside_once_at_most(struct scene *scene)
    asked. */
 void notify_oneshot_shows_outside_once(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *watcher = add_notify(scene, PLX_ONESHOT);
     plx_watcher *timer;
 
@@ -649,7 +639,7 @@ void notify_oneshot_shows_outside_once(struct scene *scene)
 
 void notify_small_capacity_shows_outside(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *watchers[] = {add_raised(scene, 0), add_raised(scene, 0), add_raised(scene, 0)};
 
     for (size_t left = COUNT_OF(watchers); left > 0; left--) {
@@ -667,7 +657,7 @@ static void notify_once(void *argument)
 
 void notify_from_a_thread_shows_outside(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *watcher = add_notify(scene, 0);
 
     for (int i = 0; i < 20; i++) {
@@ -761,11 +751,10 @@ static void child_nests_clan(void *argument)
 {
     struct clan *clan = argument;
     struct scene *scene = clan->scene;
-    int fd;
+    plx_socket fd;
 
     CHECK_OK(plx_context_after_fork(scene->context));
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
+    fd = nested(scene);
     EXPECT_OUTSIDE(scene, fd, true);
     CHECK_OK(plx_watcher_clear(clan->told));
     CHECK_OK(plx_watcher_clear(clan->untold));
@@ -776,7 +765,7 @@ static void child_nests_clan(void *argument)
 
 void notify_shows_outside_in_a_child(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     struct clan clan = clan_of(scene);
 
     in_child(child_nests_clan, &clan);

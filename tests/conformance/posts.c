@@ -421,12 +421,11 @@ void loop_post_without_memory(struct scene *scene)
 
 void loop_post_shows_outside(struct scene *scene)
 {
-    int fd;
+    plx_socket fd;
 
     skip_without_nesting(scene);
     forget_all();
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
+    fd = nested(scene);
     for (int round = 0; round < 3; round++) {
         CHECK(!readable_now(fd));
         post_some(scene->context, 0, 2);
@@ -443,12 +442,12 @@ void loop_post_shows_outside(struct scene *scene)
 
 void loop_post_before_nesting_shows_outside(struct scene *scene)
 {
-    int fd;
+    plx_socket fd;
 
     skip_without_nesting(scene);
     forget_all();
     post_some(scene->context, 0, 1);
-    fd = plx_context_fd(scene->context);
+    fd = nested(scene);
     CHECK(readable_now(fd));
     CHECK_EQUAL(plx_context_turn(scene->context, 0), 1);
     CHECK(!readable_now(fd));
@@ -456,11 +455,11 @@ void loop_post_before_nesting_shows_outside(struct scene *scene)
 
 void loop_post_within_a_turn_shows_outside(struct scene *scene)
 {
-    int fd;
+    plx_socket fd;
 
     skip_without_nesting(scene);
     forget_all();
-    fd = plx_context_fd(scene->context);
+    fd = nested(scene);
     CHECK_OK(plx_context_on(scene->context, plx_timer(0, 0), PLX_TIMER, callback_posts, &names[0],
                             NULL));
     until_readable(fd);

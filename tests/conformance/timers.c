@@ -839,19 +839,9 @@ void timer_goes_on_after_signals(struct scene *scene)
 
 /* --- In another loop --- */
 
-static int nested(struct scene *scene)
-{
-    int fd;
-
-    skip_without_nesting(scene);
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
-    return fd;
-}
-
 void timer_shows_in_an_outer_loop(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_duration started = now();
     plx_watcher *timer = start_timer(scene, PLX_MS(5), PLX_MS(40));
     bool shown = readable_now(fd);
@@ -872,7 +862,7 @@ void timer_shows_in_an_outer_loop(struct scene *scene)
 void timer_of_before_shows_in_an_outer_loop(struct scene *scene)
 {
     plx_watcher *due = start_timer(scene, 0, 0), *moved = start_timer(scene, HOUR, 0);
-    int fd;
+    plx_socket fd;
 
     CHECK_OK(plx_watcher_again(moved, 0));
     fd = nested(scene);
@@ -887,7 +877,7 @@ void timer_of_before_shows_in_an_outer_loop(struct scene *scene)
 
 void timer_moved_shows_in_an_outer_loop(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *timer = start_timer(scene, HOUR, 0), *other = start_timer(scene, HOUR, 0);
     plx_duration started;
 
@@ -908,7 +898,7 @@ void timer_moved_shows_in_an_outer_loop(struct scene *scene)
 /* Taking an alarm back may wait for the next wait: it shows once for nothing, and never again. */
 void timer_gone_is_forgotten_by_an_outer_loop(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
 
     for (int i = 0; i < 3; i++) {
         plx_watcher *timer = start_timer(scene, PLX_MS(1), PLX_MS(1));
@@ -924,7 +914,7 @@ void timer_gone_is_forgotten_by_an_outer_loop(struct scene *scene)
 
 void timer_drives_a_context_from_a_context(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_context *outer = another_context(scene);
     plx_watcher *timer = start_timer(scene, PLX_MS(1), PLX_MS(1)), *ready[1];
 
@@ -1020,11 +1010,10 @@ static void child_nests_timers(void *argument)
 {
     struct scene *scene = argument;
     plx_watcher *timer;
-    int fd;
+    plx_socket fd;
 
     CHECK_OK(plx_context_after_fork(scene->context));
-    fd = plx_context_fd(scene->context);
-    CHECK(fd >= 0);
+    fd = nested(scene);
     until_readable(fd);
     CHECK_EQUAL(look(scene), 1);
     CHECK(!readable_now(fd));
@@ -1037,7 +1026,7 @@ static void child_nests_timers(void *argument)
 
 void timer_shows_in_an_outer_loop_of_a_child(struct scene *scene)
 {
-    int fd = nested(scene);
+    plx_socket fd = nested(scene);
     plx_watcher *timer = start_timer(scene, PLX_MS(2), 0);
 
     in_child(child_nests_timers, scene);

@@ -110,6 +110,16 @@ void skip_without_nesting(const struct scene *scene)
         check_skip("the backend has no kernel object to nest");
 }
 
+plx_socket nested(struct scene *scene)
+{
+    int fd;
+
+    skip_without_nesting(scene);
+    fd = plx_context_fd(scene->context);
+    CHECK(fd >= 0);
+    return (plx_socket)fd;
+}
+
 void expect_report(const char *file, int line, struct scene *scene, const plx_watcher *watcher,
                    uint32_t want, uint32_t optional)
 {

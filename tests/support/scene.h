@@ -52,6 +52,9 @@ int look(struct scene *scene);
 /* Was the watcher in the last wait? */
 bool was_reported(const struct scene *scene, const plx_watcher *watcher);
 
+/* The descriptor of the scene's context for an outer loop to watch; skips where there is none. */
+plx_socket nested(struct scene *scene);
+
 void skip_without_edge(const struct scene *scene);
 void skip_without_pri(const struct scene *scene);
 void skip_without_nesting(const struct scene *scene);
