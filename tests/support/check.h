@@ -14,7 +14,10 @@ enum outcome { PASSED, FAILED, SKIPPED };
 
 typedef void check_body(void *argument);
 
-#ifdef __GNUC__
+/* MinGW has two printf(): it takes the one of the C standard for programs in standard C. */
+#if defined(__MINGW32__)
+#define CHECK_PRINTF(text, rest) __attribute__((format(gnu_printf, text, rest)))
+#elif defined(__GNUC__)
 #define CHECK_PRINTF(text, rest) __attribute__((format(printf, text, rest)))
 #else
 #define CHECK_PRINTF(text, rest)

@@ -16,10 +16,16 @@
 #ifdef _WIN32
 #define SUPPORT_HAS_FORK    0
 #define SUPPORT_HAS_SIGNALS 0
+#define SUPPORT_MANY        200 /* how often a race is tried: under Wine it takes milliseconds */
 #else
 #define SUPPORT_HAS_FORK    1
 #define SUPPORT_HAS_SIGNALS 1
+#define SUPPORT_MANY        1000
 #endif
+
+/* The first thing that a program does: its output is lines as everywhere, and sockets can be made.
+ */
+void system_prepare(void);
 
 /* Monotonic time, and the processor time of the calling thread. */
 plx_duration now(void);

@@ -23,6 +23,10 @@ struct thread {
     void *argument;
 };
 
+void system_prepare(void)
+{
+}
+
 static plx_duration read_clock(clockid_t clock)
 {
     struct timespec time;
