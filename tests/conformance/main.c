@@ -14,12 +14,19 @@ enum status { STATUS_PASS = 0, STATUS_FAIL = 1, STATUS_USAGE = 2, STATUS_SKIP = 
 struct test_case {
     const char *name;
     const char *flags;
-    void (*run)(struct scene *scene);
+    void (*run)(struct scene *scene); /* NULL: the system lacks what the flags name */
 };
+
+/* What a case needs is not there to be compiled on a system that has it not. */
+#if SUPPORT_HAS_FORK && SUPPORT_HAS_SIGNALS
+#define WHERE_POSSIBLE(name) name
+#else
+#define WHERE_POSSIBLE(name) NULL
+#endif
 
 static const struct test_case cases[] = {
 #define CASE(name)               {#name, "", name},
-#define FLAGGED_CASE(name, flag) {#name, " " flag, name},
+#define FLAGGED_CASE(name, flag) {#name, " " flag, WHERE_POSSIBLE(name)},
 #include "cases.def"
 #undef CASE
 #undef FLAGGED_CASE
@@ -51,6 +58,8 @@ static void perform(void *argument)
 {
     const struct performance *performance = argument;
 
+    if (!performance->test->run)
+        check_skip("the system lacks what the case is about: fork() or POSIX signals");
     scene_open(&scene, performance->backend);
     performance->test->run(&scene);
 }
@@ -180,8 +189,10 @@ int main(int argc, char **argv)
 {
     struct options options = {false, false, NULL, NULL};
     plx_backend backends[8];
-    int count = plx_backend_list(backends, (int)COUNT_OF(backends));
+    int count;
 
+    system_prepare();
+    count = plx_backend_list(backends, (int)COUNT_OF(backends));
     if (parse(argc, argv, &options) != STATUS_PASS)
         return STATUS_USAGE;
     if (options.list) {
