@@ -172,7 +172,7 @@ void batch_kinds_take_turns_with_capacity_one(struct scene *scene)
     int counters[3] = {0};
 
     watch_crowd(scene, PLX_READ, &counters[0], 1);
-    watch_counted(scene, regular_file(scene), PLX_READ, &counters[1]);
+    watch_counted(scene, always_ready(scene), PLX_READ, &counters[1]);
     watch_buffered(scene, &source, &counters[2]);
     for (int i = 0; i < 3; i++)
         CHECK_EQUAL(wait_and_count(scene, scene->ready, 1), 1);
@@ -189,7 +189,7 @@ void batch_kinds_share_a_capacity_of_two(struct scene *scene)
     int counters[3] = {0};
 
     watch_crowd(scene, PLX_READ, &counters[0], 1);
-    watch_counted(scene, regular_file(scene), PLX_READ, &counters[1]);
+    watch_counted(scene, always_ready(scene), PLX_READ, &counters[1]);
     watch_buffered(scene, &source, &counters[2]);
     for (int i = 0; i < 6; i++)
         CHECK_EQUAL(wait_and_count(scene, scene->ready, 2), 2);
@@ -214,7 +214,7 @@ void batch_files_leave_a_slot_to_the_kernel(struct scene *scene)
     int files[SOME] = {0}, socket = 0;
 
     for (int i = 0; i < SOME; i++)
-        watch_counted(scene, regular_file(scene), PLX_READ, &files[i]);
+        watch_counted(scene, always_ready(scene), PLX_READ, &files[i]);
     watch_crowd(scene, PLX_READ, &socket, 1);
     for (int round = 0; round < SOME; round++)
         CHECK_EQUAL(wait_and_count(scene, scene->ready, 3), 3);
@@ -249,7 +249,7 @@ void batch_crowd_does_not_starve_files_and_buffered(struct scene *scene)
     for (size_t i = 0; i < COUNT_OF(crowd); i++)
         crowd[i] = 0;
     watch_crowd(scene, PLX_READ, crowd, COUNT_OF(crowd));
-    watch_counted(scene, regular_file(scene), PLX_READ, &file);
+    watch_counted(scene, always_ready(scene), PLX_READ, &file);
     watch_buffered(scene, &source, &buffered);
     for (int round = 0; round < 40; round++)
         CHECK_EQUAL(wait_and_count(scene, scene->ready, 8), 8);

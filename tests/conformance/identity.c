@@ -202,7 +202,7 @@ void identity_destroy_with_everything_in_it(struct scene *scene)
 
     CHECK_OK(plx_context_add(context, plx_fd(ends.here), PLX_WRITE, NULL, NULL));
     CHECK_OK(plx_context_add(context, plx_fd(ends.there), PLX_WRITE | PLX_ONESHOT, NULL, &watcher));
-    CHECK_OK(plx_context_add(context, plx_fd(regular_file(scene)), PLX_READ, NULL, NULL));
+    CHECK_OK(plx_context_add(context, plx_fd(always_ready(scene)), PLX_READ, NULL, NULL));
     CHECK_EQUAL(plx_context_wait(context, ready, 4, PATIENCE), 3);
     CHECK_OK(plx_watcher_modify(watcher, PLX_READ));
     CHECK_OK(plx_watcher_remove(plx_context_find(context, ends.here)));

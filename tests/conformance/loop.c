@@ -154,12 +154,12 @@ void loop_plain_wait_does_not_call_back(struct scene *scene)
     CHECK_EQUAL(actor.calls, 1);
 }
 
-static plx_socket null_fd;
+static plx_socket ready_fd;
 
 static plx_socket custom_fd(void *object)
 {
     (void)object;
-    return null_fd;
+    return ready_fd;
 }
 
 void loop_every_kind_calls_back(struct scene *scene)
@@ -167,9 +167,9 @@ void loop_every_kind_calls_back(struct scene *scene)
     static const plx_handle_ops ops = {.size = sizeof ops, .get_fd = custom_fd};
     struct actor actors[5];
 
-    null_fd = null_device(scene);
+    ready_fd = always_ready(scene);
     cast(&actors[0], scene->context, plx_fd(stream_pair(scene).here), PLX_WRITE, act_remove);
-    cast(&actors[1], scene->context, plx_fd(regular_file(scene)), PLX_READ, act_remove);
+    cast(&actors[1], scene->context, plx_fd(always_ready(scene)), PLX_READ, act_remove);
     cast(&actors[2], scene->context, plx_timer(0, PLX_MS(1)), PLX_TIMER, act_remove);
     cast(&actors[3], scene->context, plx_notify(), PLX_NOTIFY, act_remove);
     cast(&actors[4], scene->context, plx_custom(&ops, NULL), PLX_READ, act_remove);
@@ -207,7 +207,7 @@ void loop_turn_is_bounded(struct scene *scene)
     struct actor descriptor, file, timer;
 
     cast_writer(&descriptor, scene, NULL);
-    cast(&file, scene->context, plx_fd(regular_file(scene)), PLX_READ, NULL);
+    cast(&file, scene->context, plx_fd(always_ready(scene)), PLX_READ, NULL);
     cast(&timer, scene->context, plx_timer(0, 1), PLX_TIMER, NULL);
     for (int turns = 0; turns < 200; turns++)
         CHECK(plx_context_turn(scene->context, 0) <= 3);
@@ -270,13 +270,13 @@ static void expect_mute_of(struct scene *scene, plx_handle handle, uint32_t even
 void loop_mutes_what_nobody_listens_to(struct scene *scene)
 {
     static const plx_handle_ops ops = {.size = sizeof ops, .get_fd = custom_fd};
-    struct ends pipe = pipe_pair(scene);
+    struct ends ends = stream_pair(scene);
 
-    null_fd = null_device(scene);
-    say(&pipe);
+    ready_fd = always_ready(scene);
+    say(&ends);
     expect_mute_of(scene, plx_fd(stream_pair(scene).here), PLX_WRITE);
-    expect_mute_of(scene, plx_fd(pipe.here), PLX_READ);
-    expect_mute_of(scene, plx_fd(regular_file(scene)), PLX_READ);
+    expect_mute_of(scene, plx_fd(ends.here), PLX_READ);
+    expect_mute_of(scene, plx_fd(always_ready(scene)), PLX_READ);
     expect_mute_of(scene, plx_custom(&ops, NULL), PLX_READ);
     expect_mute_of(scene, plx_timer(PLX_MS(1), PLX_MS(1)), PLX_TIMER);
     expect_mute_of(scene, plx_timer(PLX_MS(1), 0), PLX_TIMER);
@@ -865,7 +865,7 @@ void loop_muted_does_not_show_outside(struct scene *scene)
 
     fd = nested(scene);
     watch(scene, stream_pair(scene).here, PLX_WRITE);
-    watch(scene, regular_file(scene), PLX_READ);
+    watch(scene, always_ready(scene), PLX_READ);
     for (int turns = 0; turns < 4; turns++)
         CHECK_EQUAL(plx_context_turn(scene->context, 0), 0);
     CHECK(!readable_now(fd));

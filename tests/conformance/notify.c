@@ -137,7 +137,7 @@ static void refused_for(struct scene *scene, plx_handle handle, uint32_t events)
 void notify_of_other_kinds_is_refused(struct scene *scene)
 {
     refused_for(scene, plx_fd(stream_pair(scene).here), PLX_READ);
-    refused_for(scene, plx_fd(regular_file(scene)), PLX_READ);
+    refused_for(scene, plx_fd(always_ready(scene)), PLX_READ);
     refused_for(scene, plx_timer(PLX_FOREVER, 0), PLX_TIMER);
     CHECK_CODE(plx_watcher_notify(NULL), PLX_ERR_INVALID);
     CHECK_CODE(plx_watcher_clear(NULL), PLX_ERR_INVALID);
@@ -470,7 +470,7 @@ static struct crowd crowd_of(struct scene *scene)
     struct crowd crowd = {NULL, NULL, NULL, add_raised(scene, 0), {0}};
 
     crowd.kernel = watch(scene, stream_pair(scene).here, PLX_WRITE);
-    crowd.file = watch(scene, regular_file(scene), PLX_READ);
+    crowd.file = watch(scene, always_ready(scene), PLX_READ);
     CHECK_OK(plx_context_add(scene->context, plx_timer(0, 1), PLX_TIMER, NULL, &crowd.timer));
     return crowd;
 }

@@ -259,7 +259,7 @@ static void join_company(struct scene *scene, struct member *member, enum kind k
         events = PLX_NOTIFY;
     } else if (kind != TIMER) {
         ends = stream_pair(scene);
-        member->fd = kind == FILE_ALWAYS ? regular_file(scene) : ends.here;
+        member->fd = kind == FILE_ALWAYS ? always_ready(scene) : ends.here;
         handle = kind == BUFFERED ? plx_custom(&never_empty, member) : plx_fd(member->fd);
         events = PLX_READ;
         if (kind == SOCKET)

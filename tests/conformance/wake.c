@@ -33,7 +33,7 @@ void wake_is_spent_by_a_wait_of_zero(struct scene *scene)
 void wake_does_not_hide_the_ready(struct scene *scene)
 {
     plx_watcher *watcher = watch(scene, stream_pair(scene).here, PLX_WRITE);
-    plx_watcher *file = watch(scene, regular_file(scene), PLX_READ);
+    plx_watcher *file = watch(scene, always_ready(scene), PLX_READ);
 
     CHECK_OK(plx_context_wake(scene->context));
     CHECK_EQUAL(wait_for(scene, PLX_FOREVER), 2);

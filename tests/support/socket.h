@@ -36,6 +36,9 @@ plx_socket directory(struct scene *scene);
 plx_socket null_device(struct scene *scene);
 plx_socket path_only(struct scene *scene); /* open, yet nothing can be polled on it */
 
+/* A regular file; where the system waits for sockets alone, one to read from and to write to. */
+plx_socket always_ready(struct scene *scene);
+
 /* A second number for the same file. */
 plx_socket duplicate(struct scene *scene, plx_socket fd);
 

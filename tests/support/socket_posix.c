@@ -179,6 +179,11 @@ plx_socket regular_file(struct scene *scene)
     return fd;
 }
 
+plx_socket always_ready(struct scene *scene)
+{
+    return regular_file(scene);
+}
+
 plx_socket directory(struct scene *scene)
 {
     return own(scene, open("/", O_RDONLY | O_DIRECTORY));

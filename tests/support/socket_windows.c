@@ -172,6 +172,14 @@ plx_socket regular_file(struct scene *scene)
     skip_files();
 }
 
+plx_socket always_ready(struct scene *scene)
+{
+    struct ends ends = stream_pair(scene);
+
+    say(&ends);
+    return ends.here;
+}
+
 plx_socket directory(struct scene *scene)
 {
     (void)scene;
