@@ -107,8 +107,8 @@ void arguments_urgent_data_or_refusal(struct scene *scene)
 
 void arguments_add_refuses_bad_descriptors(struct scene *scene)
 {
-    const plx_socket bad[] = {PLX_BAD_SOCKET,      (plx_socket)-2, (plx_socket)INT_MIN,
-                              (plx_socket)INT_MAX, 1 << 20,        closed_number(scene)};
+    const plx_socket bad[] = {PLX_BAD_SOCKET,          (plx_socket)-2, (plx_socket)INT_MIN,
+                              (plx_socket)INT_MAX - 1, 1 << 20,        closed_number(scene)};
     plx_watcher *watcher = NULL;
 
     for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -121,8 +121,10 @@ void arguments_add_refuses_bad_descriptors(struct scene *scene)
 
 void arguments_add_refuses_what_cannot_be_polled(struct scene *scene)
 {
+    int code = tolerance_sockets_alone(scene->backend) ? PLX_ERR_NOSUPPORT : PLX_ERR_BADHANDLE;
+
     CHECK_CODE(plx_context_add(scene->context, plx_fd(path_only(scene)), PLX_READ, NULL, NULL),
-               PLX_ERR_BADHANDLE);
+               code);
     EXPECT_QUIET(scene);
 }
 

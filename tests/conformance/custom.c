@@ -257,8 +257,8 @@ void buffered_merges_with_the_descriptor(struct scene *scene)
     gadget.buffered = true;
     watcher = watch_gadget(scene, &gadget, PLX_READ | PLX_WRITE | PLX_RDHUP);
     EXPECT_REPORT(scene, watcher, PLX_READ | PLX_WRITE);
-    there_closes(scene, &ends);
-    EXPECT_REPORT(scene, watcher, PLX_READ | PLX_WRITE | PLX_RDHUP | PLX_HUP);
+    there_hangs_up(scene, &ends);
+    EXPECT_HANGUP(scene, watcher, PLX_READ | PLX_WRITE | PLX_RDHUP);
     end(scene);
 }
 

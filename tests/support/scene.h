@@ -69,6 +69,11 @@ void expect_sleep(const char *file, int line, struct scene *scene, plx_duration 
 #define EXPECT_REPORT_WITH(scene, watcher, want, optional)                                         \
     expect_report(__FILE__, __LINE__, (scene), (watcher), (want), (optional))
 
+/* The same of one whose peer has hung up. */
+#define EXPECT_HANGUP(scene, watcher, want)                                                        \
+    EXPECT_REPORT_WITH(scene, watcher, (want) | PLX_HUP,                                           \
+                       tolerance_bits(T2_HANGUP, (scene)->backend))
+
 /* The next wait reports nothing and lasts as long as it was told to. */
 #define EXPECT_QUIET(scene) expect_sleep(__FILE__, __LINE__, (scene), SHORT_WHILE)
 

@@ -73,6 +73,9 @@ void there_half_closes(const struct ends *ends);
 void there_closes(struct scene *scene, struct ends *ends);
 void there_resets(struct scene *scene, struct ends *ends);
 
+/* The peer goes so that HUP is to be seen: of a stream_pair(), see EXPECT_HANGUP(). */
+void there_hangs_up(struct scene *scene, struct ends *ends);
+
 /* Collects SO_ERROR; 0 if there is none. */
 int pending_error(plx_socket fd);
 

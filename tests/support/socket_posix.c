@@ -334,6 +334,11 @@ void there_resets(struct scene *scene, struct ends *ends)
     until(ends->here, POLLERR);
 }
 
+void there_hangs_up(struct scene *scene, struct ends *ends)
+{
+    there_closes(scene, ends);
+}
+
 void close_descriptor(struct scene *scene, plx_socket fd)
 {
     scene_forget(scene, fd);

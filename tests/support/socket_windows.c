@@ -19,8 +19,9 @@
 /* Handles are multiples of four; numbers above this one are not looked at when they are counted. */
 #define NUMBERS 4096
 
-/* How long a full socket must stay full: the peer's kernel may be about to take some more. */
-#define STILL_MOVING_MS 30
+/* How long a full socket must stay full: longer than the peer's kernel may put off telling that it
+   has taken what was sent. */
+#define STILL_MOVING_MS 120
 
 static plx_socket own(struct scene *scene, SOCKET fd)
 {
@@ -276,8 +277,8 @@ void put(plx_socket fd)
 
 void put_urgent(const struct ends *ends)
 {
-    (void)ends;
-    check_skip("WSAPoll knows no urgent data");
+    CHECK(send(ends->there, "!", 1, MSG_OOB) == 1);
+    until(ends->here, POLLRDBAND, POLLRDBAND);
 }
 
 size_t drain(plx_socket fd)
@@ -346,6 +347,12 @@ void there_resets(struct scene *scene, struct ends *ends)
     close_descriptor(scene, ends->there);
     ends->there = PLX_BAD_SOCKET;
     until(ends->here, POLLRDNORM, POLLERR | POLLHUP);
+}
+
+/* A close would be the end of what can be read, and no more. */
+void there_hangs_up(struct scene *scene, struct ends *ends)
+{
+    there_resets(scene, ends);
 }
 
 void close_descriptor(struct scene *scene, plx_socket fd)

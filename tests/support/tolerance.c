@@ -14,6 +14,10 @@ uint32_t tolerance_bits(enum tolerance tolerance, plx_backend backend)
         return PLX_ERROR;
     case T2:
         return backend == PLX_BACKEND_WSAPOLL ? PLX_HUP : 0;
+    case T2_HANGUP:
+        return backend == PLX_BACKEND_WSAPOLL ? PLX_ERROR : 0;
+    case T2_UNREAD:
+        return backend == PLX_BACKEND_WSAPOLL ? PLX_RDHUP : 0;
     case T7:
         return PLX_HUP;
     case T7_UDP:
@@ -32,8 +36,11 @@ bool tolerance_refuses_edge(plx_backend backend)
 /* Some systems with kqueue have a filter for urgent data and some have not. */
 bool tolerance_refuses_pri(plx_backend backend)
 {
-    if (backend == PLX_BACKEND_KQUEUE)
-        return !plx_backend_supports(backend, PLX_PRI);
+    return backend == PLX_BACKEND_KQUEUE && !plx_backend_supports(backend, PLX_PRI);
+}
+
+bool tolerance_sockets_alone(plx_backend backend)
+{
     return backend == PLX_BACKEND_WSAPOLL;
 }
 
@@ -45,6 +52,11 @@ bool tolerance_notices_reuse(plx_backend backend)
 bool tolerance_silent_close(plx_backend backend)
 {
     return !scans_a_list(backend);
+}
+
+bool tolerance_silent_datagrams(plx_backend backend)
+{
+    return backend == PLX_BACKEND_WSAPOLL;
 }
 
 bool tolerance_close_is_final(plx_backend backend)

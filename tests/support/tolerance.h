@@ -12,11 +12,13 @@
 #include <pollux.h>
 
 enum tolerance {
-    EXACT, /* no difference allowed */
-    T1,    /* ERROR beside HUP: UNIX stream or pseudo-terminal, peer closed with unread data */
-    T2,    /* HUP after a graceful double close, which Windows does not show */
-    T7,    /* HUP beside ERROR on a pipe without reader */
-    T7_UDP /* ERROR of a refused datagram */
+    EXACT,     /* no difference allowed */
+    T1,        /* ERROR beside HUP: UNIX stream or pseudo-terminal, peer closed with unread data */
+    T2,        /* HUP after a graceful double close, which Windows does not show */
+    T2_HANGUP, /* ERROR beside HUP: what hangs up on Windows is a reset */
+    T2_UNREAD, /* RDHUP while there is data, which hides the end of the stream on Windows */
+    T7,        /* HUP beside ERROR on a pipe without reader */
+    T7_UDP     /* ERROR of a refused datagram */
 };
 
 /* The bits that may be there or not. */
@@ -26,11 +28,17 @@ uint32_t tolerance_bits(enum tolerance tolerance, plx_backend backend);
 bool tolerance_refuses_edge(plx_backend backend);
 bool tolerance_refuses_pri(plx_backend backend);
 
+/* T3: is it sockets alone that can be watched, and what else is open PLX_ERR_NOSUPPORT? */
+bool tolerance_sockets_alone(plx_backend backend);
+
 /* T6: does the backend see on add that a number was closed and came back with another file? */
 bool tolerance_notices_reuse(plx_backend backend);
 
 /* T6: may a descriptor that was closed under its watcher pass in silence? */
 bool tolerance_silent_close(plx_backend backend);
+
+/* T7: may a refused datagram pass in silence? */
+bool tolerance_silent_datagrams(plx_backend backend);
 
 /* T6: does closing end a watch even while a duplicate lives? epoll's goes on, as a ghost. */
 bool tolerance_close_is_final(plx_backend backend);
