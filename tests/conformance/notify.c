@@ -323,7 +323,7 @@ void notify_from_a_thread_ends_a_sleep(struct scene *scene)
     }
 }
 
-#define QUESTIONS 5000
+#define QUESTIONS (5 * SUPPORT_MANY)
 
 struct exchange {
     plx_watcher *watcher;

@@ -99,7 +99,7 @@ void wake_from_another_thread(struct scene *scene)
     EXPECT_QUIET(scene);
 }
 
-#define QUESTIONS 5000
+#define QUESTIONS (5 * SUPPORT_MANY)
 
 static void answer_questions(void *argument)
 {
