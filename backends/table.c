@@ -17,7 +17,7 @@ static const struct {
 } backends[] = {
 #ifdef _WIN32
     {&plx__backend_wsapoll, false},
-#else
+#elif defined(__linux__)
     {&plx__backend_epoll, false},
 #ifdef POLLUX_PLAYS_KQUEUE
     {&plx__backend_kqueue, true},
@@ -26,6 +26,8 @@ static const struct {
     {&plx__backend_event_ports, true},
 #endif
     {&plx__backend_poll, false},
+#else
+    {&plx__backend_kqueue, false},
 #endif
 };
 

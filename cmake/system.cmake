@@ -20,9 +20,12 @@ else()
         src/os/posix.c
         src/os/process.c
         src/os/signals.c
-        src/sources/process.c
-        backends/epoll.c
-        backends/poll.c)
+        src/sources/process.c)
+    if(APPLE OR CMAKE_SYSTEM_NAME MATCHES "BSD|DragonFly")
+        list(APPEND pollux_system_sources src/os/process_bsd.c backends/kqueue.c)
+    else()
+        list(APPEND pollux_system_sources src/os/process_linux.c backends/epoll.c backends/poll.c)
+    endif()
     if(NOT APPLE)
         set(pollux_system_definitions _GNU_SOURCE)
     endif()

@@ -13,6 +13,36 @@
 #include <pollux/error.h>
 #include <pollux/event.h>
 
+/* --- Where the systems differ --- */
+
+/* Not in a program that has more rights than its user. */
+static const char *environment(const char *name)
+{
+#ifdef __linux__
+    return secure_getenv(name);
+#else
+    return issetugid() ? NULL : getenv(name);
+#endif
+}
+
+/* A forked child is to find zeroes in the place of these pages. macOS has no word for that. */
+static int wipe_on_fork(void *pages, size_t size)
+{
+#if defined(MADV_WIPEONFORK)
+    return madvise(pages, size, MADV_WIPEONFORK);
+#elif defined(INHERIT_ZERO)     /* FreeBSD 12, OpenBSD 5.6 */
+    return minherit(pages, size, INHERIT_ZERO);
+#elif defined(MAP_INHERIT_ZERO) /* NetBSD 8 */
+    return minherit(pages, size, MAP_INHERIT_ZERO);
+#else
+    (void)pages, (void)size;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+/* --- What they share --- */
+
 const uint32_t plx__os_supports = PLX_SIGNAL | PLX_PROCESS;
 
 int64_t plx__os_now(void)
@@ -84,7 +114,7 @@ int plx__os_close(plx_socket fd)
 
 const char *plx__os_environment(const char *name)
 {
-    return secure_getenv(name);
+    return environment(name);
 }
 
 /* The page of the guard, published when a child is sure to find it wiped: contexts point to it. */
@@ -109,7 +139,7 @@ static void forget_stamp(void)
  */
 static int have_wiped(void *page, size_t size)
 {
-    if (madvise(page, size, MADV_WIPEONFORK) == 0)
+    if (wipe_on_fork(page, size) == 0)
         return 0;
     if (atomic_load(&guard_page))
         return 0; /* another thread was first; this page will not be used */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.c: Linux.
+ * process.c: who is there, and how it ended. The calls are in process_linux.c and process_bsd.c.
  *
- * What this kernel does that one has to know (tests/unit/test_process.c shows each):
+ * What Linux does that one has to know (tests/unit/test_process.c shows each):
  *
  *   a. A descriptor of a process is there since Linux 5.3. Older kernels answer ENOSYS, and seccomp
  *      filters older than that EPERM, so neither says anything about the process.
@@ -14,42 +14,15 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <pollux/error.h>
 
 #include "src/os/os.h"
 
-/* By number: glibc has pidfd_open() since 2.36 only. The number is the same nearly everywhere. */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-
-/* In glibc an enumerator, since 2.36 only; no preprocessor can ask for it. */
+/* In glibc an enumerator, since 2.36 only; no preprocessor can ask for it. Where there are no
+   descriptors of processes it is never used. */
 enum { BY_DESCRIPTOR = 3 };
-
-static int call_open(int pid)
-{
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-static int call_look(int kind, int id, siginfo_t *ret_info)
-{
-    return waitid((idtype_t)kind, (id_t)id, ret_info, WEXITED | WNOHANG | WNOWAIT);
-}
-
-static int call_probe(int pid)
-{
-    return (int)syscall(SYS_tgkill, pid, pid, 0);
-}
-
-struct plx__process_calls plx__process_calls = {
-    .open = call_open,
-    .look = call_look,
-    .probe = call_probe,
-};
 
 #define CALLS plx__process_calls
 
