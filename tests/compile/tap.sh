@@ -20,6 +20,11 @@ check() {
     fi
 }
 
+skip() {
+    tests=$((tests + 1))
+    echo "ok $tests - $1 # SKIP $2"
+}
+
 # The last line of a test script.
 finish() {
     echo "1..$tests"
