@@ -56,6 +56,7 @@ struct plx__event_ports_calls plx__event_ports_calls = {
     .send = port_send,
     .alert = port_alert,
     .get = port_getn,
+    .drain = port_getn,
     .look = poll,
     .identify = fstat,
     .control = fcntl,
@@ -106,6 +107,7 @@ struct kernel {
     int port;
     int bell; /* a timerfd, for nesting; -1: not nested */
     bool is_shown;
+    bool is_owed; /* the next wait has to associate somebody, which was refused */
     int64_t alarm;
 };
 
@@ -272,13 +274,94 @@ static int arm(const struct plx__queue *queue, struct row *row)
     return code;
 }
 
+/* --- The wake, and the bell for nesting --- */
+
+/* A full port (quirk f) can still be alerted, which ends a sleep as well. */
+static void ev_wake(struct plx__queue *queue)
+{
+    int cause = errno;
+    if (atomic_exchange(&queue->wake, WAKE_SENT) == WAKE_NONE &&
+        CALLS.send(queue->kernel.port, POLLIN, NULL) < 0 &&
+        CALLS.alert(queue->kernel.port, PORT_ALERT_SET, POLLIN, NULL) < 0)
+        atomic_store(&queue->wake, WAKE_NONE);
+    errno = cause;
+}
+
+/*
+ * The port itself can be watched (quirk h). What does not show by itself is shown by a bell in it,
+ * a timerfd, which rings at the time of the alarm, or at once. An event that was sent would do for
+ * the latter, but could not be taken back.
+ */
+#ifdef TFD_TIMER_ABSTIME
+
+static int open_bell(void)
+{
+    int bell = CALLS.timerfd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return bell < 0 ? plx__os_error() : bell;
+}
+
+/* A zero would disarm it: 1 ns is long past. */
+static void set_bell(const struct kernel *kernel)
+{
+    bool is_due = kernel->is_shown || kernel->is_owed || kernel->alarm <= 0;
+    int64_t moment = is_due ? 1 : kernel->alarm;
+    struct itimerspec time = {.it_value = {.tv_sec = 0}};
+    if (moment != PLX__NEVER) {
+        time.it_value.tv_sec = (time_t)(moment / PLX_SECONDS(1));
+        time.it_value.tv_nsec = (long)(moment % PLX_SECONDS(1));
+    }
+    CALLS.set_timer(kernel->bell, TFD_TIMER_ABSTIME, &time, NULL);
+}
+
+#else
+
+static int open_bell(void)
+{
+    return PLX_ERR_NOSUPPORT;
+}
+
+static void set_bell(const struct kernel *kernel)
+{
+    (void)kernel;
+}
+
+#endif
+
+/* Associating takes back that it rang. */
+static int hang_bell(const struct plx__queue *queue)
+{
+    return associate(queue, queue->kernel.bell, PLX_READ, NULL);
+}
+
+/* Where it is refused, a wake shows in its place, and the wait that takes it tries again. */
+static void show_bell(struct plx__queue *queue)
+{
+    if (hang_bell(queue) < 0)
+        ev_wake(queue);
+}
+
+static void ring(struct plx__queue *queue)
+{
+    set_bell(&queue->kernel);
+    show_bell(queue);
+}
+
+/* Somebody could not be associated at once. */
+static void owe(struct plx__queue *queue)
+{
+    int cause = errno;
+    queue->kernel.is_owed = true;
+    ring(queue);
+    errno = cause;
+}
+
 /* It is associated by the next wait; or at once where somebody else looks at the port. */
 static int arm_soon(struct plx__queue *queue, struct row *row)
 {
-    if (queue->kernel.bell >= 0)
-        return arm(queue, row);
-    touch(queue, row);
-    return PLX_OK;
+    int code = queue->kernel.bell >= 0 ? arm(queue, row) : PLX_OK;
+    if (!row->is_armed)
+        touch(queue, row);
+    return code;
 }
 
 /* --- Opening and closing --- */
@@ -384,7 +467,9 @@ static int probe(struct plx__queue *queue, struct row *row, uint32_t identity)
     if (code < 0)
         return code;
     row->is_armed = false;
-    return arm_soon(queue, row);
+    if (arm_soon(queue, row) < 0)
+        owe(queue);
+    return PLX_OK;
 }
 
 /* Keeps its place on the list. */
@@ -466,11 +551,12 @@ static int ev_modify(struct plx__queue *queue, struct plx__target *target, uint3
             set_interest(row, token, want);
         return code;
     }
-    struct row before = *row;
+    struct plx__token old_token = {row->number, row->generation};
+    uint32_t old_want = row->want;
     set_interest(row, token, want);
     int code = arm_soon(queue, row);
     if (code < 0)
-        *row = before;
+        set_interest(row, old_token, old_want);
     return code;
 }
 
@@ -689,20 +775,25 @@ static int collect(struct plx__queue *queue, plx_duration timeout)
 {
     int code = arm_until(queue, queue->late);
     int32_t end = queue->last;
+    int cause;
     bool is_armed = false;
     do {
         if (code >= 0 && !queue->is_full && !is_armed) {
             code = begin_round(queue, end);
             is_armed = true;
         }
+        cause = errno;
         if (queue->count == queue->capacity)
-            return code;
+            break;
+        /* Who has to wait for memory keeps nobody else waiting. */
         bool is_quick = queue->is_full || queue->count > 0 || code < 0;
         int got = get(queue, is_quick ? 0 : timeout);
         end_records(queue);
         if (got < 0)
             return got;
     } while (code >= 0 && queue->count < queue->capacity && (queue->is_full || !is_armed));
+    if (code < 0)
+        errno = cause;
     return code;
 }
 
@@ -723,17 +814,6 @@ static int ev_wait(struct plx__queue *queue, struct plx__record *records, int ca
     if (queue->kernel.bell >= 0)
         end_nested(queue);
     return queue->count > 0 ? queue->count : code;
-}
-
-/* A full port (quirk f) can still be alerted, which ends a sleep as well. */
-static void ev_wake(struct plx__queue *queue)
-{
-    int cause = errno;
-    if (atomic_exchange(&queue->wake, WAKE_SENT) == WAKE_NONE &&
-        CALLS.send(queue->kernel.port, POLLIN, NULL) < 0 &&
-        CALLS.alert(queue->kernel.port, PORT_ALERT_UPDATE, POLLIN, NULL) < 0 && errno != EBUSY)
-        atomic_store(&queue->wake, WAKE_NONE);
-    errno = cause;
 }
 
 /* --- Renewing --- */
@@ -787,68 +867,27 @@ static void ev_settle(struct plx__queue *queue, bool keep_fresh)
 
 /* --- Nesting --- */
 
-/*
- * The port itself can be watched (quirk h). What does not show by itself is shown by a bell in it,
- * a timerfd, which rings at the time of the alarm, or at once. An event that was sent would do for
- * the latter, but could not be taken back.
- */
-#ifdef TFD_TIMER_ABSTIME
-
-static int open_bell(void)
-{
-    int bell = CALLS.timerfd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return bell < 0 ? plx__os_error() : bell;
-}
-
-/* A zero would disarm it: 1 ns is long past. */
-static void set_bell(const struct kernel *kernel)
-{
-    int64_t moment = kernel->is_shown || kernel->alarm <= 0 ? 1 : kernel->alarm;
-    struct itimerspec time = {.it_value = {.tv_sec = 0}};
-    if (moment != PLX__NEVER) {
-        time.it_value.tv_sec = (time_t)(moment / PLX_SECONDS(1));
-        time.it_value.tv_nsec = (long)(moment % PLX_SECONDS(1));
-    }
-    CALLS.set_timer(kernel->bell, TFD_TIMER_ABSTIME, &time, NULL);
-}
-
-#else
-
-static int open_bell(void)
-{
-    return PLX_ERR_NOSUPPORT;
-}
-
-static void set_bell(const struct kernel *kernel)
-{
-    (void)kernel;
-}
-
-#endif
-
-/* Associating takes back that it rang. */
-static int hang_bell(const struct plx__queue *queue)
-{
-    return associate(queue, queue->kernel.bell, PLX_READ, NULL);
-}
-
 /* Our own wait is not to hear it: it would end every sleep. */
 static void begin_nested(const struct plx__queue *queue)
 {
     dissociate(queue, queue->kernel.bell);
 }
 
-/* Whatever was reported is associated again. Who is refused is told of by the next wait. */
+/* Whatever was reported is associated again. Who is refused is told of by the next wait, which
+   somebody else has to know. */
 static void arm_all(struct plx__queue *queue)
 {
     int32_t end = queue->last;
     bool is_end = end == LAST;
     queue->late = LAST;
+    queue->kernel.is_owed = false;
     while (!is_end) {
         struct row *row = take_first(queue);
         is_end = fd_of(queue, row) == end;
-        if (row->generation && arm(queue, row) < 0)
+        if (row->generation && arm(queue, row) < 0) {
             touch(queue, row);
+            queue->kernel.is_owed = true;
+        }
     }
 }
 
@@ -856,12 +895,12 @@ static void arm_all(struct plx__queue *queue)
 static void end_nested(struct plx__queue *queue)
 {
     int cause = errno;
+    bool was_owed = queue->kernel.is_owed;
     arm_all(queue);
-    if (queue->saw_wake) {
-        queue->kernel.is_shown = true;
+    queue->kernel.is_shown |= queue->saw_wake;
+    if (queue->saw_wake || queue->kernel.is_owed != was_owed)
         set_bell(&queue->kernel);
-    }
-    hang_bell(queue);
+    show_bell(queue);
     errno = cause;
 }
 
@@ -873,6 +912,8 @@ static int ev_nest(struct plx__queue *queue)
     if (bell < 0)
         return bell;
     queue->kernel.bell = bell;
+    arm_all(queue);
+    set_bell(&queue->kernel);
     int code = hang_bell(queue);
     if (code < 0) {
         int cause = errno;
@@ -881,7 +922,6 @@ static int ev_nest(struct plx__queue *queue)
         errno = cause;
         return code;
     }
-    arm_all(queue);
     return queue->kernel.port;
 }
 
@@ -910,18 +950,12 @@ static void lower_wake(struct plx__queue *queue)
     while (count == PLX__BATCH && atomic_load(&queue->wake) == WAKE_LOWERED) {
         struct timespec none = {0, 0};
         count = 1;
-        if (CALLS.get(queue->kernel.port, queue->events, PLX__BATCH, &count, &none) < 0)
+        if (CALLS.drain(queue->kernel.port, queue->events, PLX__BATCH, &count, &none) < 0)
             break;
         for (uint_t i = 0; i < count; i++)
             take_back(queue, &queue->events[i]);
     }
     arm_all(queue);
-}
-
-static void ring(const struct plx__queue *queue)
-{
-    set_bell(&queue->kernel);
-    hang_bell(queue);
 }
 
 static void ev_raise(struct plx__queue *queue, bool on)

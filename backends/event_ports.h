@@ -23,6 +23,9 @@ struct plx__event_ports_calls {
     int (*alert)(int port, int flags, int events, void *user);
     int (*get)(int port, port_event_t *events, uint_t room, uint_t *count,
                struct timespec *timeout);
+    /* The same, but not to wait: what comes is looked at anew. */
+    int (*drain)(int port, port_event_t *events, uint_t room, uint_t *count,
+                 struct timespec *timeout);
     int (*look)(struct pollfd *entries, nfds_t count, int milliseconds);
     int (*identify)(int fd, struct stat *file);
     int (*control)(int fd, int command, ...); /* fcntl */

@@ -52,6 +52,12 @@ static int call_get(int port, port_event_t *events, uint_t room, uint_t *count,
     return calls_returned(real.get(port, events, room, count, calls.is_hasty ? &none : timeout));
 }
 
+static int call_drain(int port, port_event_t *events, uint_t room, uint_t *count,
+                      struct timespec *timeout)
+{
+    return calls_is_refused() ? -1 : calls_returned(real.drain(port, events, room, count, timeout));
+}
+
 static int call_look(struct pollfd *entries, nfds_t count, int milliseconds)
 {
     return calls_is_refused() ? -1 : calls_returned(real.look(entries, count, milliseconds));
@@ -99,6 +105,7 @@ void calls_open_event_ports(void)
         .send = call_send,
         .alert = call_alert,
         .get = call_get,
+        .drain = call_drain,
         .look = call_look,
         .identify = call_identify,
         .control = call_control,
