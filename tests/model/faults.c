@@ -197,6 +197,9 @@ void faults_install(void)
 #ifdef POLLUX_PLAYS_KQUEUE
     faults_install_kqueue();
 #endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    faults_install_event_ports();
+#endif
 }
 
 /* --- Memory --- */

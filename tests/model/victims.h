@@ -32,7 +32,8 @@ int victims_refuse_with(int cause);
 void victims_count_wait(void);
 void victims_count_queue(void);
 
-/* Where kqueue is played: faults_kqueue.c. */
+/* Where they are played: faults_kqueue.c, faults_event_ports.c. */
 void faults_install_kqueue(void);
+void faults_install_event_ports(void);
 
 #endif
