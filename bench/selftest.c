@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* selftest.c: the arithmetic of the benchmark against answers worked out by hand. */
 #include "histogram.h"
-#include "json_line.h"
 #include "statistics.h"
 
 #include <math.h>
@@ -82,31 +81,11 @@ static void test_large_values(void)
           "a value beyond the range counts as the largest");
 }
 
-static void test_json(void)
-{
-    const char *line =
-        "{\"peer\":\"a \\\"b\\\", c\", \"active\": 100,\"cpu\":-2.5,\"pinned\":true}";
-    char text[32];
-    double number = 0;
-    check(json_string(line, "peer", text, sizeof(text)) && strcmp(text, "a \"b\", c") == 0,
-          "a string member is found, quotes and commas inside it included");
-    check(json_number(line, "active", &number) && near(number, 100), "a number is found");
-    check(json_number(line, "cpu", &number) && near(number, -2.5), "also a negative fraction");
-    check(!json_number(line, "pinned", &number) && !json_number(line, "block", &number) &&
-              !json_number(line, "peer", &number),
-          "what is no number, or is not there, is no number");
-    check(json_string(line, "peer", text, 4) && strcmp(text, "a \"") == 0,
-          "a long string is cut to fit");
-    check(!json_number("{\"cut", "cut", &number) && !json_number("", "cut", &number),
-          "a line that was cut off is no object");
-}
-
 int main(void)
 {
     test_summary();
     test_small_values();
     test_large_values();
-    test_json();
     printf("1..%d\n", tests);
     return failures > 0;
 }

@@ -1,8 +1,15 @@
+# What does the server ask of the kernel for a request?
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
 calls_question='system calls of the server for one request (strace, two lengths)'
+calls_metrics='
+calls_per_request calls less system calls for a request
+by_name           calls text which
+'
+calls_limit=raw_epoll
 calls_repeated=no
 calls_milliseconds=1500
+calls_tools=strace
 
 calls_peers() { "$programs/bench_echo_server" --list; }
 
@@ -32,7 +39,7 @@ calls_trial() {
                     by_name = by_name sprintf("%s%s %.3f", by_name == "" ? "" : ", ", names[i],
                                               calls[names[i]] / requests)
             printf "{%s,\"workload\":\"calls\",\"peer\":\"%s\",\"bytes\":64,", tag, peer
-            printf "\"connections\":%d,\"active\":%d,", connections, active
+            printf "\"cell\":\"connections=%d,active=%d\",", connections, active
             printf "\"calls_per_request\":%.4f,\"by_name\":\"%s\"}\n", sum / requests, by_name
         }'
 }

@@ -1,8 +1,16 @@
+# How many instructions does a report take, in a batch and alone?
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
 instructions_question='instructions for one report, in a batch and alone (callgrind, two lengths)'
+instructions_metrics='
+instructions        instructions less instructions for a report
+instructions_inside instructions -    of them inside the library
+'
+instructions_limit=raw_epoll
+instructions_headline=watchers=100,active=100
 instructions_repeated=no
 instructions_milliseconds=2000
+instructions_tools=valgrind
 
 instructions_peers() { "$programs/bench_dispatch" --list; }
 
@@ -34,7 +42,7 @@ instructions_trial() {
             inside=$(instructions_per_event "$watchers" "$active" \
                 --toggle-collect=plx_context_wait) || return
         fi
-        printf '{%s,"workload":"instructions","peer":"%s","watchers":%d,"active":%d,' \
+        printf '{%s,"workload":"instructions","peer":"%s","cell":"watchers=%d,active=%d",' \
             "$tag" "$peer" "$watchers" "$active"
         printf '"instructions":%s%s}\n' "$all" "${inside:+,\"instructions_inside\":$inside}"
     done

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""The report as Markdown, readable as it is: all numbers of all pictures, in tables."""
+from .document import Curve
+
+
+def escape(text):
+    return text.replace("|", "\\|")
+
+
+def width(rows, column):
+    return max(len(row[column]) for row in rows)
+
+
+def lines_of(rows):
+    """Columns as wide as their widest text; the first row is the head."""
+    rows = [[escape(text) for text in row] for row in rows]
+    widths = [max(3, width(rows, column)) for column in range(len(rows[0]))]
+    rows.insert(1, ["-" * size for size in widths])
+    return ["| " + " | ".join(text.ljust(size) for text, size in zip(row, widths)) + " |"
+            for row in rows]
+
+
+def table_lines(table):
+    found = []
+    if table.title:
+        found += ["", f"**{escape(table.title)}**"]
+    for group in table.groups:
+        if group.title:
+            found += ["", escape(group.title)]
+        found += [""] + lines_of([table.head] + [row.texts for row in group.rows])
+    return found
+
+
+def part_lines(part):
+    if isinstance(part, Curve):
+        found = ["", f"**{escape(part.title)}**"] + table_lines(part.table)
+    else:
+        found = table_lines(part)
+    return found + (["", part.note] if part.note else [])
+
+
+def render(title, lead, sections):
+    found = [f"# {title}", "", lead]
+    for section in sections:
+        found += ["", f"## {section.title}"]
+        for words in section.words:
+            found += ["", words]
+        for part in section.parts:
+            found += part_lines(part)
+    return "\n".join(found) + "\n"
