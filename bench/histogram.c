@@ -54,3 +54,32 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share)
     }
     return LARGEST;
 }
+
+/* The largest value that shares its first eight bits with this one. */
+static uint64_t rounded_up(uint64_t value)
+{
+    uint64_t low = 0;
+    while (value >> 8 > low)
+        low = low << 1 | 1;
+    return value | low;
+}
+
+void histogram_print(const struct histogram *histogram, FILE *file)
+{
+    uint64_t end = 0;
+    uint64_t count = 0;
+    const char *separator = "";
+    fputc('[', file);
+    for (uint64_t bucket = 0; bucket <= HISTOGRAM_BUCKETS; bucket++) {
+        uint64_t next = bucket < HISTOGRAM_BUCKETS ? rounded_up(bucket_end(bucket)) : UINT64_MAX;
+        if (next != end && count > 0) {
+            fprintf(file, "%s[%llu,%llu]", separator, (unsigned long long)end,
+                    (unsigned long long)count);
+            separator = ",";
+            count = 0;
+        }
+        end = next;
+        count += bucket < HISTOGRAM_BUCKETS ? histogram->counts[bucket] : 0;
+    }
+    fputc(']', file);
+}

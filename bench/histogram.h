@@ -9,6 +9,7 @@
 #define BENCH_HISTOGRAM_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define HISTOGRAM_SUB_BITS 10
 #define HISTOGRAM_MAX_BITS                                                                         \
@@ -28,5 +29,11 @@ void histogram_record(struct histogram *histogram, uint64_t value);
  * to the end of its bucket: never better than what was measured. 0 when nothing was recorded.
  */
 uint64_t histogram_quantile(const struct histogram *histogram, double share);
+
+/*
+ * Prints it as JSON, a list of pairs [largest value, count] of the buckets that are not empty. The
+ * values are rounded up to 1/128: enough for a picture, and a tenth of the text.
+ */
+void histogram_print(const struct histogram *histogram, FILE *file);
 
 #endif

@@ -81,11 +81,56 @@ static void test_large_values(void)
           "a value beyond the range counts as the largest");
 }
 
+/* Fills a small buffer with what is printed, as a line of results would have it. */
+static void print_to(char *text, size_t size, const struct histogram *histogram)
+{
+    FILE *file = fmemopen(text, size, "w");
+    if (!file)
+        return;
+    histogram_print(histogram, file);
+    fclose(file);
+}
+
+static void test_printing(void)
+{
+    static struct histogram histogram;
+    char text[256] = "";
+    histogram_clear(&histogram);
+    print_to(text, sizeof(text), &histogram);
+    check(strcmp(text, "[]") == 0, "an empty histogram is printed as an empty list");
+    histogram_record(&histogram, 5);
+    histogram_record(&histogram, 5);
+    histogram_record(&histogram, 100000);
+    histogram_record(&histogram, 100001);
+    print_to(text, sizeof(text), &histogram);
+    check(strcmp(text, "[[5,2],[100351,2]]") == 0,
+          "values that a picture could not tell apart are printed as one bucket");
+}
+
+/* The end of a printed bucket is at most this much above what fell into it. */
+static void test_printed_precision(void)
+{
+    bool good = true;
+    for (uint64_t value = 1; value < UINT64_C(60000000000); value += value / 5 + 1) {
+        static struct histogram histogram;
+        char text[64] = "";
+        unsigned long long end = 0;
+        histogram_clear(&histogram);
+        histogram_record(&histogram, value);
+        print_to(text, sizeof(text), &histogram);
+        good = good && sscanf(text, "[[%llu,1]]", &end) == 1 && end >= value &&
+               end - value <= value / 128;
+    }
+    check(good, "a printed value is at most 1/128 too large and never too small");
+}
+
 int main(void)
 {
     test_summary();
     test_small_values();
     test_large_values();
+    test_printing();
+    test_printed_precision();
     printf("1..%d\n", tests);
     return failures > 0;
 }
