@@ -15,13 +15,17 @@ package_purpose() {
     check) echo 'Check, the unit test library' ;;
     clang) echo 'Clang' ;;
     cmake) echo 'CMake 3.21 or newer' ;;
+    gnuplot-nox) echo 'gnuplot 5' ;;
     libc6-dbg) echo 'debug symbols of the C library, for Valgrind' ;;
     libev-dev) echo 'libev and its header' ;;
     libevent-dev) echo 'libevent 2.1 and its headers' ;;
+    liburing-dev) echo 'liburing and its headers' ;;
     libuv1-dev) echo 'libuv 1 and its headers' ;;
     pkg-config) echo 'pkg-config' ;;
+    python3) echo 'Python 3' ;;
     strace) echo 'strace' ;;
     valgrind) echo 'Valgrind' ;;
+    w3m) echo 'w3m, which reads pages as text' ;;
     *) echo "$1" ;;
     esac
 }
