@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Reads a result file. Its lines, and who writes them, are described in bench/README.md."""
 import json
-import math
 from collections import namedtuple
 
 Metric = namedtuple("Metric", "member unit better title")
 
+TEXT, WHOLE = (str,), (int,)
+LARGEST = 1e300  # a number beyond it was never measured, and its ratios would be none
+
 NEEDED = {
-    "trial": ("workload", "cell", "peer", "run", "block", "copy"),
-    "repeated": ("workload", "peer", "run"),
-    "machine": ("run",),
-    "workload": ("workload", "question", "metrics"),
-    "left_out": ("workload", "peer", "reason"),
-    "failed": ("workload", "peer", "reason"),
+    "trial": {"workload": TEXT, "cell": TEXT, "peer": TEXT, "run": TEXT, "block": WHOLE, "copy": WHOLE},
+    "repeated": {"workload": TEXT, "peer": TEXT, "run": TEXT},
+    "machine": {"run": TEXT},
+    "workload": {"workload": TEXT, "question": TEXT, "metrics": TEXT},
+    "left_out": {"workload": TEXT, "peer": TEXT, "reason": TEXT},
+    "failed": {"workload": TEXT, "peer": TEXT, "reason": TEXT},
 }
+
+# Of the right kind where they are there.
+OPTIONAL = {"version": TEXT, "order": WHOLE, "attempt": WHOLE, "limit": TEXT, "headline": TEXT,
+            "repeated": TEXT}
 
 
 class Damaged(ValueError):
@@ -53,26 +59,29 @@ def read_line(text):
         line = json.loads(text, parse_constant=refuse_constant)
     except ValueError as error:
         raise Damaged(f"not JSON ({error})") from None
-    if not isinstance(line, dict) or line.get("type") not in NEEDED:
+    if not isinstance(line, dict) or str(line.get("type")) not in NEEDED:
         raise Damaged("not an object of a known type")
-    for member in NEEDED[line["type"]]:
-        if member not in line:
-            raise Damaged(f"a {line['type']} without '{member}'")
-    if line["type"] == "trial":
-        check_trial(line)
+    check_members(line)
     return line
 
 
-def check_trial(line):
-    for member in ("workload", "cell", "peer", "run"):
-        if not isinstance(line[member], str):
-            raise Damaged(f"'{member}' is no text")
-    for member in ("block", "copy"):
-        if not isinstance(line[member], int):
-            raise Damaged(f"'{member}' is no number")
-    for name, value in line.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise Damaged(f"'{name}' is no number")
+def is_kind(value, kinds):
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def check_members(line):
+    needed = NEEDED[line["type"]]
+    for member in needed:
+        if member not in line:
+            raise Damaged(f"a {line['type']} without '{member}'")
+    for member, value in line.items():
+        kinds = needed.get(member) or OPTIONAL.get(member)
+        if kinds and not is_kind(value, kinds):
+            raise Damaged(f"'{member}' is no {'text' if kinds == TEXT else 'whole number'}")
+        if is_kind(value, (int, float)) and not abs(value) < LARGEST:
+            raise Damaged(f"'{member}' is no number that could be measured")
+        if line["type"] == "machine" and not is_kind(value, TEXT):
+            raise Damaged(f"the machine's '{member}' is no text")
     check_histogram(line.get("histogram_ns", []))
 
 
