@@ -119,7 +119,8 @@ def losses(analysis):
     rows = [(row.verdict(), row.ratio, workload, metric, cell, row)
             for workload, metric, cell, row in analysis.judged() if "behind" in row.verdict()]
     if not rows:
-        section.words.append("Against no library in this run, as far as it can tell.")
+        if any(True for _ in analysis.judged()):
+            section.words.append("Against no library in this run, as far as it can tell.")
         return section
     rows.sort(key=lambda item: (item[0] != "behind", item[1]))
     table = [Row([f"{workload.name}: {metric.title}", words.cell_words(cell.name), row.peer,
@@ -380,9 +381,10 @@ def conditions(analysis):
     if measured:
         shares = sorted(trial["foreign"] for trial in measured.values())
         section.words.append(
-            f"{words.plural(len(measured), 'trial')}. Other work disturbed "
-            f"{words.plural(len(results.repeated), 'attempt')} that were made again, and "
-            f"{words.plural(disturbed, 'trial')} that were kept and are drawn hollow. Others used {100 * statistics.median(shares):.0f} % of one "
+            f"{words.plural(len(measured), 'trial')}. Disturbed by other work: "
+            f"{words.plural(len(results.repeated), 'attempt')}, made again; "
+            f"{words.plural(disturbed, 'trial')}, kept and drawn hollow. Others used "
+            f"{100 * statistics.median(shares):.0f} % of one "
             f"processor in the middle of all trials, {100 * shares[-1]:.0f} % at worst.")
         if disturbed * 2 > len(measured):
             section.words.append("That is more than half: this machine was not quiet.")
@@ -468,7 +470,7 @@ def sections(results):
     found += [workload_section(analysis, workload) for workload in results.workloads.values()]
     found += [resolution(analysis), conditions(analysis), machine(analysis), reproduce(analysis)]
     return [section for section in found if section.parts or section.words[1:]
-            or section.name in ("short", "losses")]
+            or section.name == "short" or section.name == "losses" and section.words]
 
 
 def brief(results, found):
