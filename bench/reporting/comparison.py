@@ -42,6 +42,11 @@ def is_limit(peer):
     return peer.startswith("raw_")
 
 
+def is_other_library(peer):
+    """pollux on another backend is neither a limit nor somebody else."""
+    return not is_limit(peer) and peer.split("_")[0] != REFERENCE
+
+
 def find_cells(results, workload):
     cells = {}
     for trial in results.of(workload):

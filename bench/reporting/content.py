@@ -33,7 +33,7 @@ class Analysis:
         """The same, a row at a time: the other libraries, where there is a verdict."""
         for workload, metric, cell, rows in self.groups():
             for row in rows:
-                if row.verdict() and not comparison.is_limit(row.peer):
+                if row.verdict() and comparison.is_other_library(row.peer):
                     yield workload, metric, cell, row
 
 
@@ -91,7 +91,7 @@ def headline_table(workload, cell, metric):
     found = {}
     for peer in cell.peers:
         cost = comparison.above_limit(cell, metric, peer)
-        if cost and not comparison.is_limit(peer):
+        if cost and (comparison.is_other_library(peer) or peer == comparison.REFERENCE):
             found[peer] = cost
     if not found:
         return None

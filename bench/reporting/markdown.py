@@ -21,14 +21,13 @@ def lines_of(rows):
 
 
 def table_lines(table):
-    found = []
-    if table.title:
-        found += ["", f"**{escape(table.title)}**"]
+    """Parts of a table follow each other in one, each below a row with its name."""
+    rows = [table.head]
     for group in table.groups:
         if group.title:
-            found += ["", escape(group.title)]
-        found += [""] + lines_of([table.head] + [row.texts for row in group.rows])
-    return found
+            rows.append([f"*{group.title}*"] + [""] * (len(table.head) - 1))
+        rows += [row.texts for row in group.rows]
+    return (["", f"**{escape(table.title)}**"] if table.title else []) + [""] + lines_of(rows)
 
 
 def part_lines(part):

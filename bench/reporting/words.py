@@ -56,7 +56,11 @@ class Scale:
 
 
 def ratio(value):
-    return f"{value:.2f}" if value < 99.5 else thin(round(value))
+    """Two decimals; two digits where that would leave less."""
+    if value >= 99.5:
+        return thin(round(value))
+    decimals = 2 if value >= 0.0995 else 1 - math.floor(math.log10(value))
+    return f"{value:.{decimals}f}"
 
 
 def interval(low, high):
