@@ -25,8 +25,12 @@ cached() {
 
 # Which slow-downs against attacks on the processor are on: they make system calls dear.
 mitigations() {
-    grep -H '^Mitigation' /sys/devices/system/cpu/vulnerabilities/* 2>/dev/null |
-        sed 's|.*/||; s/:Mitigation: / /' | paste -sd ';' | sed 's/;/; /g'
+    local file text all=
+    for file in /sys/devices/system/cpu/vulnerabilities/*; do
+        text=$(first_line "$file")
+        [[ $text != Mitigation:* ]] || all+="; ${file##*/}: ${text#Mitigation: }"
+    done
+    echo "${all#; }"
 }
 
 virtual_machine() {
@@ -46,6 +50,10 @@ libraries() {
     done | sed 's/; $//'
 }
 
+libuv_version() {
+    sed -n 's/^Version: *//p' "$libuv_pkgconfig/libuv.pc"
+}
+
 compiler() {
     local path
     path=$(cached CMAKE_C_COMPILER)
@@ -54,8 +62,8 @@ compiler() {
 
 # What must not change while a file grows: blocks of two programs are not one run.
 identity() {
-    printf '%s|%s|%s|%s' "$form" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
-        "$(uname -sr)" "$revision"
+    printf '%s|%s|%s|%s|%s' "$form" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+        "$(uname -sr)" "$revision" "${libuv:+libuv $(libuv_version)}"
 }
 
 machine_line() {

@@ -12,6 +12,7 @@ from . import statistics
 
 REFERENCE = "pollux"
 CHANCE = 0.05
+EQUAL_COUNTS = 0.005  # counts differ by a few at the edges of what was counted
 LEVEL_REACH = math.log(1.10)  # a control that differs by more shows nothing, least of all equality
 
 
@@ -75,22 +76,18 @@ def find_ratios(cell, trials, metric):
 
 
 class Comparison:
-    """One competitor, one cell, one metric."""
+    """One competitor, one cell, one metric, measured again in every block."""
 
     def __init__(self, cell, metric, peer, trials, error):
         self.cell, self.metric, self.peer, self.error = cell, metric, peer, error
-        self.values = [trial[metric.member] for trial in trials.values()
-                       if is_number(trial.get(metric.member))]
+        self.values = cell.values(peer, metric)
         self.marked = find_ratios(cell, trials, metric) if peer != REFERENCE else []
-        self.set_ratios()
-        self.chance = statistics.sign_test(self.wins, self.losses)
-
-    def set_ratios(self):
         self.ratios = [ratio for ratio, _ in self.marked]
         self.ratio = statistics.ratio_median(self.ratios) if self.ratios else None
         self.low, self.high = statistics.ratio_interval(self.ratios) if self.ratios else (None, None)
         self.wins = sum(ratio > 1 for ratio in self.ratios)
         self.losses = sum(ratio < 1 for ratio in self.ratios)
+        self.chance = statistics.sign_test(self.wins, self.losses)
 
     def verdict(self):
         """What may be said; with `maybe` where the blocks are too few to claim it."""
@@ -102,6 +99,35 @@ class Comparison:
             return word if self.chance < CHANCE else "maybe " + word
         within = self.error <= LEVEL_REACH and -self.error <= low and high <= self.error
         return "level" if within else "undecided"
+
+
+class Count:
+    """One competitor, one cell, one metric, where there is no noise: no block, no test, no doubt."""
+
+    error, marked, ratios, chance = None, (), (), 1.0
+
+    def __init__(self, cell, metric, peer):
+        self.cell, self.metric, self.peer = cell, metric, peer
+        self.values = cell.values(peer, metric)
+        self.ratio = self.low = self.high = self.find_ratio()
+
+    def find_ratio(self):
+        reference = self.cell.values(REFERENCE, self.metric)
+        if not self.values or not reference or self.peer == REFERENCE:
+            return None
+        theirs, ours = statistics.median(self.values), statistics.median(reference)
+        if self.metric.better == "more":
+            theirs, ours = ours, theirs
+        if ours > 0:
+            return max(0.0, theirs / ours)
+        return math.inf if theirs > 0 else 1.0
+
+    def verdict(self):
+        if self.ratio is None:
+            return ""
+        if abs(self.ratio - 1) <= EQUAL_COUNTS:
+            return "level"
+        return "ahead" if self.ratio > 1 else "behind"
 
 
 def control_ratios(cell, metric):
@@ -119,8 +145,11 @@ def control_error(cell, metric):
 
 def compare(cell, metric):
     """All competitors of a cell, the cheapest first; without the correction for many questions."""
-    error = control_error(cell, metric)
-    rows = [Comparison(cell, metric, peer, trials, error) for peer, trials in cell.peers.items()]
+    if cell.workload.repeated:
+        error = control_error(cell, metric)
+        rows = [Comparison(cell, metric, peer, trials, error) for peer, trials in cell.peers.items()]
+    else:
+        rows = [Count(cell, metric, peer) for peer in cell.peers]
     rows = [row for row in rows if row.values]
     sign = 1 if metric.better == "less" else -1
     return sorted(rows, key=lambda row: sign * statistics.median(row.values))
@@ -136,8 +165,15 @@ def compare_all(cells, metric):
 
 
 def above_limit(cell, metric, peer):
-    """What a competitor costs more than the limit of its block: median, low, high; or None."""
+    """What a competitor costs more than its limit: median, low, high; or None. Of the same block,
+    where there are blocks."""
     trials, limit = cell.peers.get(peer, {}), cell.peers.get(cell.workload.limit, {})
+    if not cell.workload.repeated:
+        values, limits = cell.values(peer, metric), cell.values(cell.workload.limit, metric)
+        if not values or not limits:
+            return None
+        cost = statistics.median(values) - statistics.median(limits)
+        return cost, cost, cost
     costs = [trial[metric.member] - other[metric.member]
              for trial, other in paired(trials, limit, metric.member)]
     if not costs:
@@ -147,5 +183,7 @@ def above_limit(cell, metric, peer):
 
 def distance(rows, limit):
     """pollux over its limit: ratio, low, high; or None."""
-    row = next((row for row in rows if row.peer == limit and row.ratios), None)
-    return row and (1 / row.ratio, 1 / row.high, 1 / row.low)
+    row = next((row for row in rows if row.peer == limit and row.ratio), None)
+    if not row or math.isinf(row.ratio):
+        return None
+    return 1 / row.ratio, 1 / row.high, 1 / row.low

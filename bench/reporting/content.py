@@ -37,6 +37,10 @@ class Analysis:
                     yield workload, metric, cell, row
 
 
+def interval_text(workload, low, high):
+    return words.interval(low, high) if workload.repeated else "exact"
+
+
 def kind_of(peer):
     if peer == comparison.REFERENCE:
         return "own"
@@ -101,7 +105,8 @@ def headline_table(workload, cell, metric):
     base = words.Scale(metric.unit, cell.values(workload.limit, metric))
     needed = base.full(statistics.median(cell.values(workload.limit, metric)))
     return Table(["", "above the limit"] + (["95 % interval"] if workload.repeated else []),
-                 [Group("", rows)], f"{metric.title}, {words.cell_words(cell.name)}",
+                 [Group("", rows)],
+                 f"{workload.name}: {metric.title}, {words.cell_words(cell.name)}",
                  f"Above {workload.limit}, which itself needs {needed}. Less is better.",
                  Axis(f"{scale.word or metric.unit} above {workload.limit}", 0.0), large=True)
 
@@ -124,7 +129,7 @@ def losses(analysis):
         return section
     rows.sort(key=lambda item: (item[0] != "behind", item[1]))
     table = [Row([f"{workload.name}: {metric.title}", words.cell_words(cell.name), row.peer,
-                  words.ratio(ratio), words.interval(row.low, row.high), verdict], "other", verdict)
+                  words.ratio(ratio), interval_text(workload, row.low, row.high), verdict], "other", verdict)
              for verdict, ratio, workload, metric, cell, row in rows]
     section.words.append("The ratio is what the other library needs for each unit that pollux needs; "
                          "the largest loss comes first.")
@@ -159,7 +164,7 @@ def distance_row(workload, cell, rows):
         return None
     middle, low, high = found
     return Row([words.cell_words(cell.name), words.ratio(middle),
-                words.interval(low, high) if workload.repeated else "exact"], "other",
+                interval_text(workload, low, high)], "other",
                mark=Mark(middle, low, high))
 
 
@@ -181,10 +186,10 @@ def compared_table(workload, metric, groups):
     make = repeated_group if workload.repeated else counted_group
     better = "" if metric.better == "less" else " (more is better)"
     head = ["", "median", "ratio to pollux", "95 % interval", "blocks", "pollux is"]
-    axis = Axis("the ratio in each block; right of 1 pollux is ahead", 1.0,
+    axis = Axis("every block; right of 1: pollux ahead", 1.0,
                 logarithmic=True)
     if not workload.repeated:
-        head = ["", "count", "ratio to pollux"]
+        head = ["", "count", "ratio to pollux", "pollux is"]
         axis = Axis(metric.unit, 0.0)
     return Table(head, [make(cell, metric, rows) for cell, rows in groups], metric.title + better,
                  axis=axis)
@@ -223,10 +228,11 @@ def counted_group(cell, metric, rows):
     lines = []
     for row in rows:
         value = statistics.median(row.values)
-        ratio = words.ratio(row.ratio) if row.ratios else "–"
-        lines.append(Row([row.peer, scale.full(value),
-                          "1" if row.peer == comparison.REFERENCE else ratio], kind_of(row.peer),
-                         mark=Mark(value / scale.divisor, bar=True)))
+        ratio = "–" if row.ratio is None else words.ratio(row.ratio)
+        texts = [row.peer, scale.full(value), "1" if row.peer == comparison.REFERENCE else ratio,
+                 row.verdict()]
+        lines.append(Row(texts, kind_of(row.peer), row.verdict(),
+                         Mark(value / scale.divisor, bar=True)))
     return Group(words.cell_words(cell.name), lines)
 
 

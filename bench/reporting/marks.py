@@ -10,7 +10,8 @@ NICE_RATIOS = (1, 2, 0.5, 10, 0.1, 5, 0.2, 1.5, 3, 100, 0.01, 20, 50, 0.05, 0.02
                0.9, 1.05, 0.95, 200, 500, 1000)
 MOST_TICKS = 6
 CLOSEST_TICKS = 100 / 8  # percent of the width
-SPREAD = (0, 3, -3, 1.5, -1.5, 4.5, -4.5)  # dots of equal ratios shall not hide each other
+SPREAD = (0, 2, -2, 1, -1, 3, -3)  # dots of equal ratios shall not hide each other
+DOTS_BELOW = 8  # nor shall the interval, which is drawn above them
 
 
 class Domain:
@@ -105,7 +106,7 @@ def interval(domain, mark, y):
 def dots(domain, mark, y):
     return "".join(
         f'<circle cx="{number(domain.share(value))}%" cy="{number(y + SPREAD[i % len(SPREAD)])}" '
-        f'r="2"{" class=hollow" if disturbed else ""}/>'
+        f'r="2" class="{"hollow" if disturbed else "dot"}"/>'
         for i, (value, disturbed) in enumerate(mark.dots))
 
 
@@ -115,8 +116,9 @@ def drawing(domain, row, reach, height=20):
     parts += [vertical(domain, tick, "grid") for tick in domain.ticks()]
     parts.append(vertical(domain, domain.axis.origin, "origin"))
     if row.mark:
-        parts.append(f'<g class="dots">{dots(domain, row.mark, height / 2)}</g>')
-        parts.append(interval(domain, row.mark, height / 2))
+        y = (height - DOTS_BELOW) / 2 if row.mark.dots else height / 2
+        parts.append(interval(domain, row.mark, y))
+        parts.append(f'<g class="dots">{dots(domain, row.mark, y + DOTS_BELOW)}</g>')
     return f'<svg width="100%" height="{height}" aria-hidden="true">{"".join(parts)}</svg>'
 
 

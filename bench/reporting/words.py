@@ -13,9 +13,14 @@ SCALES = {
 DIVISORS = {"KiB": 1 << 10}
 
 
+def signed(text):
+    """With a minus that is one."""
+    return text.replace("-", "\u2212")
+
+
 def thin(number):
     """Thousands apart, by a space that does not break."""
-    return f"{number:,}".replace(",", "\u202f")
+    return signed(f"{number:,}".replace(",", "\u202f"))
 
 
 def digits(value):
@@ -25,7 +30,7 @@ def digits(value):
     if abs(value) >= 99.95:
         return thin(round(value))
     decimals = 1 if abs(value) >= 9.995 else 2
-    return f"{value:.{decimals}f}"
+    return signed(f"{value:.{decimals}f}")
 
 
 def scale_of(unit, value):
@@ -57,6 +62,10 @@ class Scale:
 
 def ratio(value):
     """Two decimals; two digits where that would leave less."""
+    if value == 0 or math.isinf(value):
+        return "∞" if value else "0"
+    if value < 0:
+        return signed(f"{value:.2f}")
     if value >= 99.5:
         return thin(round(value))
     decimals = 2 if value >= 0.0995 else 1 - math.floor(math.log10(value))
