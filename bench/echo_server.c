@@ -22,11 +22,9 @@ static int usage(FILE *stream, int status)
     return status;
 }
 
-static int list(void)
+static bool takes_part(const struct bench_peer *peer)
 {
-    for (size_t i = 0; bench_peers[i]; i++)
-        printf("%s %s\n", bench_peers[i]->name, bench_peers[i]->version());
-    return 0;
+    return peer->serve;
 }
 
 static int open_listener(struct sockaddr_in *address)
@@ -54,7 +52,8 @@ static int serve(const struct bench_peer *peer)
     printf("peer %s %s pid %d\n", peer->name, peer->version(), (int)getpid());
     printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
     fflush(stdout);
-    peer->serve(listener);
+    if (peer->open() == 0)
+        peer->serve(listener);
     fprintf(stderr, "%s: the server failed\n", peer->name);
     return EXIT_FAILURE;
 }
@@ -64,7 +63,7 @@ int main(int argc, char *argv[])
     const struct bench_peer *peer = NULL;
     int cpu = -1;
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
-        return list();
+        return bench_peer_list(takes_part);
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 < argc && strcmp(argv[i], "--peer") == 0) {
             peer = bench_peer_find(argv[i + 1]);

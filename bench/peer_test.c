@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * peer_test.c: do all competitors do the same work? A comparison of programs of which one drops
- * bytes or skips reports would say nothing.
+ * bytes, skips reports or forgets a timer would say nothing.
+ *
+ * Every story runs in a process of its own, as the trials do, and ends with what went wrong.
  */
 #include "machine.h"
 #include "peers/peer.h"
@@ -10,28 +12,44 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define FLOOD    (UINT64_C(16) << 20) /* more than the buffers of both sockets ever hold */
-#define PATIENCE 20000
-#define WATCHED  50
-#define READY    7
+#define FLOOD       (UINT64_C(16) << 20) /* more than the buffers of both sockets ever hold */
+#define PATIENCE    20000
+#define WATCHED     50
+#define READY       7
+#define MILLISECOND UINT64_C(1000000)
+#define SECOND      UINT64_C(1000000000)
 
 static int tests;
 static int failures;
 static char server_path[4096];
+static uint64_t counter;
 
-static void check(bool good, const char *peer, const char *what)
+/* What ends a story: the line that was not as it should be. */
+#define EXPECT(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return #condition;                                                                     \
+    } while (0)
+
+static void report(const char *wrong, const char *peer, const char *what)
 {
-    printf("%sok %d - %s: %s\n", good ? "" : "not ", ++tests, peer, what);
-    failures += !good;
+    printf("%sok %d - %s: %s\n", wrong ? "not " : "", ++tests, peer, what);
+    if (wrong)
+        printf("# %s\n", wrong);
+    failures += wrong != NULL;
 }
+
+/* --- Servers --- */
 
 /* The byte at a place of the stream; its period divides no buffer. */
 static unsigned char byte_at(uint64_t place)
@@ -96,38 +114,323 @@ static bool flood_comes_back(const struct server *server)
 }
 
 /* The same way the comparison goes: the server is a process of its own. */
-static void test_server(const struct bench_peer *peer)
+static int start_server(struct server *server, const struct bench_peer *peer)
 {
     char option[] = "--peer";
     char name[64];
     char *const arguments[] = {server_path, option, name, NULL};
-    struct server server;
     snprintf(name, sizeof(name), "%s", peer->name);
-    if (server_start(&server, arguments) < 0) {
-        check(false, peer->name, "the server starts");
-        return;
-    }
-    check(flood_comes_back(&server), peer->name, "a flood that nobody reads comes back whole");
-    check(flood_comes_back(&server), peer->name, "so does the next one");
-    check(server_stop(&server) == 0, peer->name, "it was alive to the end");
+    return server_start(server, arguments);
 }
 
-static void test_watch(const struct bench_peer *peer)
+static const char *test_flood(const struct bench_peer *peer)
 {
-    static uint64_t counter;
-    int descriptors[WATCHED];
+    struct server server;
+    EXPECT(start_server(&server, peer) == 0);
+    EXPECT(flood_comes_back(&server));
+    EXPECT(flood_comes_back(&server));
+    EXPECT(server_stop(&server) == 0);
+    return NULL;
+}
+
+/* --- Descriptors --- */
+
+static void open_some(int *descriptors)
+{
     for (int i = 0; i < WATCHED; i++)
         descriptors[i] = eventfd(i < READY, EFD_NONBLOCK | EFD_CLOEXEC);
-    counter = 0;
-    bool watch = peer->watch(descriptors, WATCHED, &counter) == 0;
-    peer->turn();
-    check(watch && counter == READY, peer->name, "a turn reports each ready descriptor once");
-    peer->turn();
-    check(counter == UINT64_C(2) * READY, peer->name, "what was not read is reported again");
+}
+
+static void read_ready(const int *descriptors)
+{
     for (int i = 0; i < READY; i++)
         eventfd_read(descriptors[i], &(eventfd_t){0});
+}
+
+/* How many reports one turn brings. */
+static uint64_t reports(void (*turn)(void))
+{
+    uint64_t before = counter;
+    turn();
+    return counter - before;
+}
+
+static const char *test_watch(const struct bench_peer *peer)
+{
+    int descriptors[WATCHED];
+    open_some(descriptors);
+    EXPECT(peer->watch(descriptors, WATCHED, &counter) == 0);
+    EXPECT(reports(peer->turn) == READY);
+    EXPECT(reports(peer->turn) == READY); /* what was not read is reported again */
+    read_ready(descriptors);
+    EXPECT(reports(peer->turn) == 0);
+    return NULL;
+}
+
+static const char *test_watch_once(const struct bench_peer *peer)
+{
+    int descriptors[WATCHED];
+    void (*turn)(void) = peer->turn_once ? peer->turn_once : peer->turn;
+    open_some(descriptors);
+    EXPECT(peer->watch_once(descriptors, WATCHED, &counter) == 0);
+    EXPECT(reports(turn) == READY);
+    EXPECT(reports(turn) == READY); /* the handler armed it again */
+    read_ready(descriptors);
+    EXPECT(reports(turn) == 0);
+    return NULL;
+}
+
+/* What the kernel was asked to watch a descriptor for; -1: nothing, -2: this is not epoll. */
+static int kernel_events(int fd)
+{
+    int found = -2;
+    for (int queue = 3; queue < 64; queue++) {
+        char path[64], line[256];
+        int watched = -1;
+        unsigned events = 0;
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", queue);
+        FILE *file = fopen(path, "r");
+        while (file && fgets(line, sizeof(line), file)) {
+            if (sscanf(line, "tfd: %d events: %x", &watched, &events) != 2)
+                continue;
+            if (watched == fd)
+                found = (int)(events & (POLLIN | POLLOUT));
+            else if (found == -2)
+                found = -1;
+        }
+        if (file)
+            fclose(file);
+    }
+    return found;
+}
+
+static const char *test_registration(const struct bench_peer *peer)
+{
+    const struct bench_watchers *watchers = peer->watchers;
+    int descriptors[WATCHED];
+    open_some(descriptors);
+    EXPECT(watchers->open(WATCHED + 1, &counter) == 0);
+    for (size_t i = 0; i < WATCHED; i++)
+        watchers->add(i, descriptors[i]);
+    EXPECT(reports(peer->turn) == READY);
+    watchers->stop(0, descriptors[0]);
+    EXPECT(reports(peer->turn) == READY - 1);
+    watchers->start(0, descriptors[0]);
+    EXPECT(reports(peer->turn) == READY);
+    watchers->modify(0, true);
+    EXPECT(reports(peer->turn) == READY);
+    int wide = kernel_events(descriptors[0]);
+    EXPECT(wide == -2 || wide == (POLLIN | POLLOUT));
+    watchers->modify(0, false);
+    EXPECT(reports(peer->turn) == READY);
+    EXPECT(wide == -2 || kernel_events(descriptors[0]) == POLLIN);
+    watchers->remove(0, descriptors[0]);
+    EXPECT(reports(peer->turn) == READY - 1);
+    watchers->close(1, descriptors[1]);
+    int reused = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+    EXPECT(reused == descriptors[1]);
+    EXPECT(reports(peer->turn) == READY - 2);
+    watchers->add(WATCHED, reused);
+    EXPECT(reports(peer->turn) == READY - 1);
+    return NULL;
+}
+
+/* --- Timers --- */
+
+static void nap(uint64_t nanoseconds)
+{
+    const struct timespec time = {.tv_nsec = (long)nanoseconds};
+    nanosleep(&time, NULL);
+}
+
+/* Time passes. A library may count from its next turn, where it reads the clock. */
+static void sleep_past(const struct bench_peer *peer)
+{
     peer->turn();
-    check(counter == UINT64_C(2) * READY, peer->name, "what was read is not");
+    nap(50 * MILLISECOND);
+}
+
+/* All reports that come, with a few turns more than are needed. */
+static uint64_t reports_of_many_turns(const struct bench_peer *peer)
+{
+    uint64_t before = counter;
+    for (int i = 0; i < 20; i++)
+        peer->turn();
+    return counter - before;
+}
+
+static const char *test_timers(const struct bench_peer *peer)
+{
+    const struct bench_timers *timers = peer->timers;
+    const size_t count = 100;
+    EXPECT(timers->open(count, &counter) == 0);
+    for (size_t i = 0; i < count; i++)
+        timers->start(i, 5000 * SECOND);
+    EXPECT(reports_of_many_turns(peer) == 0);
+    for (size_t i = 0; i < 40; i++)
+        timers->move(i, 10 * MILLISECOND);
+    for (size_t i = 0; i < 10; i++)
+        timers->again(i);
+    for (size_t i = 10; i < 20; i++)
+        timers->stop(i);
+    sleep_past(peer);
+    EXPECT(reports_of_many_turns(peer) == 20);
+    EXPECT(reports_of_many_turns(peer) == 0); /* each fires once */
+    timers->start(10, 10 * MILLISECOND);
+    timers->move(20, 10 * MILLISECOND); /* after it fired */
+    sleep_past(peer);
+    EXPECT(reports_of_many_turns(peer) == 2);
+    return NULL;
+}
+
+/* --- Wake-ups --- */
+
+static const struct bench_wakers *wakers;
+
+static void *notify_later(void *index)
+{
+    nap(20 * MILLISECOND);
+    wakers->notify(*(const size_t *)index);
+    return NULL;
+}
+
+static const char *test_wakers(const struct bench_peer *peer)
+{
+    pthread_t thread;
+    size_t index = 5;
+    wakers = peer->wakers;
+    EXPECT(wakers->open(10, &counter) == 0);
+    EXPECT(reports(wakers->turn) == 0);
+    for (size_t i = 0; i < 3; i++)
+        wakers->notify(i);
+    wakers->notify(0);
+    EXPECT(reports(wakers->turn) == 3); /* two that come together are one */
+    EXPECT(reports(wakers->turn) == 0);
+    EXPECT(pthread_create(&thread, NULL, notify_later, &index) == 0);
+    while (counter < 4)
+        wakers->wait();
+    pthread_join(thread, NULL);
+    EXPECT(counter == 4);
+    return NULL;
+}
+
+#define POSTS 10000
+
+static void *post_many(void *posted)
+{
+    for (int i = 0; i < POSTS; i++)
+        wakers->post(posted);
+    return NULL;
+}
+
+static const char *test_posts(const struct bench_peer *peer)
+{
+    pthread_t threads[2];
+    uint64_t posted = 0;
+    wakers = peer->wakers;
+    EXPECT(wakers->open(1, &counter) == 0);
+    for (int i = 0; i < 2; i++)
+        EXPECT(pthread_create(&threads[i], NULL, post_many, &posted) == 0);
+    while (posted < UINT64_C(2) * POSTS)
+        wakers->run();
+    EXPECT(posted == UINT64_C(2) * POSTS);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    return NULL;
+}
+
+/* --- Loops --- */
+
+static const char *test_loops(const struct bench_peer *peer)
+{
+    peer->close();
+    int before = dup(0);
+    for (int i = 0; i < 10; i++) {
+        EXPECT(peer->open() == 0);
+        if (peer->turn)
+            peer->turn();
+        peer->close();
+    }
+    int after = dup(0);
+    EXPECT(peer->open() == 0);
+    EXPECT(after <= before + 4); /* libuv keeps a pipe for the life of the process */
+    return NULL;
+}
+
+static bool has_server(const struct bench_peer *peer)
+{
+    return peer->serve;
+}
+
+static bool has_watch(const struct bench_peer *peer)
+{
+    return peer->watch;
+}
+
+static bool has_watchers(const struct bench_peer *peer)
+{
+    return peer->watchers;
+}
+
+static bool has_timers(const struct bench_peer *peer)
+{
+    return peer->timers;
+}
+
+static bool has_wakers(const struct bench_peer *peer)
+{
+    return peer->wakers;
+}
+
+static bool has_posts(const struct bench_peer *peer)
+{
+    return peer->wakers && peer->wakers->post;
+}
+
+static bool has_loop(const struct bench_peer *peer)
+{
+    return peer->open;
+}
+
+static const struct story {
+    const char *what;
+    bool (*concerns)(const struct bench_peer *peer);
+    const char *(*tell)(const struct bench_peer *peer);
+    bool in_server; /* the peer runs there, and no loop is opened here */
+} stories[] = {
+    {"a flood that nobody reads comes back whole, twice", has_server, test_flood, true},
+    {"what is ready is reported, and what was read is not", has_watch, test_watch, false},
+    {"so it is when each report disarms", has_watch, test_watch_once, false},
+    {"registrations begin, change, pause and end", has_watchers, test_registration, false},
+    {"timers fire once, unless they were moved away or stopped", has_timers, test_timers, false},
+    {"what is notified is reported, and a thread wakes the loop", has_wakers, test_wakers, false},
+    {"what two threads post runs exactly once", has_posts, test_posts, false},
+    {"loops come and go and leave no descriptors", has_loop, test_loops, false},
+};
+
+static void run_story(const struct story *story, const struct bench_peer *peer)
+{
+    char wrong[256] = "";
+    int ends[2];
+    fflush(stdout);
+    if (pipe(ends) < 0)
+        return;
+    pid_t child = fork();
+    if (child == 0) {
+        const char *text = story->in_server || peer->open() == 0 ? story->tell(peer) : "no loop";
+        if (text && write(ends[1], text, strlen(text)) < 0)
+            _exit(2);
+        _exit(0);
+    }
+    close(ends[1]);
+    if (read(ends[0], wrong, sizeof(wrong) - 1) < 0)
+        snprintf(wrong, sizeof(wrong), "no answer");
+    close(ends[0]);
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (!*wrong && status != 0)
+        snprintf(wrong, sizeof(wrong), "the process ended with status %d", status);
+    report(*wrong ? wrong : NULL, peer->name, story->what);
 }
 
 int main(int argc, char *argv[])
@@ -138,11 +441,10 @@ int main(int argc, char *argv[])
              slash ? argv[0] : ".");
     if (argc == 2)
         snprintf(server_path, sizeof(server_path), "%s", argv[1]);
-    for (size_t i = 0; bench_peers[i]; i++) {
-        test_server(bench_peers[i]);
-        if (bench_peers[i]->watch)
-            test_watch(bench_peers[i]);
-    }
+    for (size_t i = 0; bench_peers[i]; i++)
+        for (size_t j = 0; j < sizeof(stories) / sizeof(stories[0]); j++)
+            if (stories[j].concerns(bench_peers[i]))
+                run_story(&stories[j], bench_peers[i]);
     printf("1..%d\n", tests);
     return failures > 0;
 }

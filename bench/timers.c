@@ -7,13 +7,12 @@
  * of connections are. A pass of the loop after each thousand operations is part of the cost: some
  * libraries do there what others do at once. Memory is touched for the first time by the start.
  */
+#include "driver.h"
 #include "machine.h"
-#include "peers/peer.h"
 #include "statistics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MOST_REPETITIONS 100
 #define MILLISECOND      UINT64_C(1000000)
@@ -21,121 +20,54 @@
 
 enum operation { START, MOVE, AGAIN, STOP, EXPIRE, OPERATIONS };
 
-static const char *const names[OPERATIONS] = {"start", "move", "again", "stop", "expire"};
+static const char *const names[OPERATIONS] = {"start_ns", "move_ns", "again_ns", "stop_ns",
+                                              "expire_ns"};
 
-struct options {
-    const struct bench_peer *peer;
-    size_t timers;
-    size_t moves;
-    int repetitions;
-    int cpu;
-    uint64_t seed;
-    const char *tag;
+static long wanted = 100000;
+static long moves = 300000;
+static long repetitions = 7;
+
+static const struct driver_option options[] = {
+    {"--timers", &wanted, 1, 10000000},
+    {"--moves", &moves, 1, 100000000},
+    {"--repetitions", &repetitions, 1, MOST_REPETITIONS},
+    {NULL, NULL, 0, 0},
 };
+
+static const char usage[] = "usage: bench_timers --peer NAME [OPTION...]\n"
+                            "       bench_timers --list\n"
+                            "  --timers N       how many there are (100000)\n"
+                            "  --moves N        how often one is moved (300000)\n"
+                            "  --repetitions N  measured, after one that is not (7)\n";
 
 /* CPU time of one operation in nanoseconds, one value for each repetition. */
 static double results[OPERATIONS][MOST_REPETITIONS];
 
-static const char usage_text[] = "usage: bench_timers --peer NAME [OPTION...]\n"
-                                 "       bench_timers --list\n"
-                                 "  --timers N       how many there are (100000)\n"
-                                 "  --moves N        how often one is moved (300000)\n"
-                                 "  --repetitions N  measured, after one that is not (7)\n"
-                                 "  --seed N         of the random order (1)\n"
-                                 "  --cpu N          bind to a processor\n"
-                                 "  --tag TEXT       JSON members to put in front of the line\n";
-
-static void usage(void)
-{
-    fputs(usage_text, stderr);
-    exit(2);
-}
-
-static int list(void)
-{
-    for (size_t i = 0; bench_peers[i]; i++)
-        if (bench_peers[i]->timers)
-            printf("%s %s\n", bench_peers[i]->name, bench_peers[i]->version());
-    return 0;
-}
-
-static void parse_one(struct options *options, const char *name, const char *value)
-{
-    if (strcmp(name, "--peer") == 0)
-        options->peer = bench_peer_find(value);
-    else if (strcmp(name, "--timers") == 0)
-        options->timers = (size_t)machine_number(name, value, 1, 1000000);
-    else if (strcmp(name, "--moves") == 0)
-        options->moves = (size_t)machine_number(name, value, 1, 100000000);
-    else if (strcmp(name, "--repetitions") == 0)
-        options->repetitions = (int)machine_number(name, value, 1, MOST_REPETITIONS);
-    else if (strcmp(name, "--seed") == 0)
-        options->seed = (uint64_t)machine_number(name, value, 1, 1000000000);
-    else if (strcmp(name, "--cpu") == 0)
-        options->cpu = (int)machine_number(name, value, 0, 1023);
-    else if (strcmp(name, "--tag") == 0)
-        options->tag = value;
-    else
-        usage();
-}
-
-static void parse(struct options *options, int argc, char *argv[])
-{
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 >= argc)
-            usage();
-        parse_one(options, argv[i], argv[i + 1]);
-    }
-    if (!options->peer || !options->peer->timers)
-        usage();
-}
-
-/* --- Dice --- */
-
-static uint64_t state;
-
-/* Limits up to 2^40. Without a division, which would cost more than some operations here. */
-static uint64_t below(uint64_t limit)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (state >> 40) * limit >> 24;
-}
-
 /* Between 1000 and 1060 seconds: later than the end of any trial. */
 static uint64_t far_away(void)
 {
-    return 1000 * SECOND + below(60 * SECOND);
-}
-
-/* Whose turn it is, drawn before anything is timed. */
-static void draw(uint32_t *drawn, size_t moves, size_t count)
-{
-    for (size_t i = 0; i < moves; i++)
-        drawn[i] = (uint32_t)below(count);
-}
-
-static void shuffle(size_t *order, size_t count)
-{
-    for (size_t i = count; i-- > 1;) {
-        size_t other = (size_t)below(i + 1), index = order[i];
-        order[i] = order[other];
-        order[other] = index;
-    }
+    return 1000 * SECOND + driver_below(60 * SECOND);
 }
 
 /* --- Operations --- */
 
+static const struct bench_peer *peer;
 static const struct bench_timers *timers;
 static size_t *order;
 static uint32_t *drawn; /* for each move, who is moved */
 static uint64_t fired;
 
+/* Whose turn it is, drawn before anything is timed. */
+static void draw(size_t count)
+{
+    for (long i = 0; i < moves; i++)
+        drawn[i] = (uint32_t)driver_below(count);
+}
+
 static void turn_now_and_then(size_t done)
 {
     if (done % 1000 == 999)
-        timers->turn();
+        peer->turn();
 }
 
 static void start_all(size_t count, uint64_t (*duration)(void))
@@ -146,19 +78,19 @@ static void start_all(size_t count, uint64_t (*duration)(void))
     }
 }
 
-static void move_some(size_t moves)
+static void move_some(void)
 {
-    for (size_t i = 0; i < moves; i++) {
+    for (long i = 0; i < moves; i++) {
         timers->move(drawn[i], far_away());
-        turn_now_and_then(i);
+        turn_now_and_then((size_t)i);
     }
 }
 
-static void push_back_some(size_t moves)
+static void push_back_some(void)
 {
-    for (size_t i = 0; i < moves; i++) {
+    for (long i = 0; i < moves; i++) {
         timers->again(drawn[i]);
-        turn_now_and_then(i);
+        turn_now_and_then((size_t)i);
     }
 }
 
@@ -168,18 +100,18 @@ static void stop_all(size_t count)
         timers->stop(order[i]);
         turn_now_and_then(i);
     }
-    timers->turn();
+    peer->turn();
 }
 
 static void expire_all(size_t count)
 {
     while (fired < count)
-        timers->turn();
+        peer->turn();
 }
 
 static uint64_t soon(void)
 {
-    return MILLISECOND + below(49 * MILLISECOND);
+    return MILLISECOND + driver_below(49 * MILLISECOND);
 }
 
 static void sleep_past_all(void)
@@ -188,82 +120,67 @@ static void sleep_past_all(void)
     nanosleep(&time, NULL);
 }
 
-/* The time since the last call, for each of so many operations. */
-static double lap(size_t operations)
-{
-    static uint64_t last;
-    uint64_t now = machine_clock(CLOCK_THREAD_CPUTIME_ID);
-    double each = (double)(now - last) / (double)operations;
-    last = now;
-    return each;
-}
-
 /* Expired timers are restarted while the first of them run out: a late start fires as well. */
-static void repeat_once(const struct options *options, double values[OPERATIONS])
+static double expire(size_t count)
 {
-    size_t count = options->timers;
-    shuffle(order, count);
-    lap(1);
-    start_all(count, far_away);
-    values[START] = lap(count);
-    draw(drawn, options->moves, count);
-    lap(1);
-    move_some(options->moves);
-    values[MOVE] = lap(options->moves);
-    draw(drawn, options->moves, count);
-    lap(1);
-    push_back_some(options->moves);
-    values[AGAIN] = lap(options->moves);
-    shuffle(order, count);
-    lap(1);
-    stop_all(count);
-    values[STOP] = lap(count);
     fired = 0;
     start_all(count, soon);
     sleep_past_all();
     uint64_t before = fired < count ? fired : count - 1;
-    lap(1);
+    driver_lap();
     expire_all(count);
-    values[EXPIRE] = lap(count - before);
+    double each = driver_lap() / (double)(count - before);
     stop_all(count);
+    return each;
 }
 
-static void print(const struct options *options, bool pinned)
+static void repeat_once(double values[OPERATIONS])
 {
-    printf("{%s%s\"workload\":\"timers\",\"peer\":\"%s\",\"version\":\"%s\"", options->tag,
-           *options->tag ? "," : "", options->peer->name, options->peer->version());
-    printf(",\"timers\":%zu,\"moves\":%zu,\"repetitions\":%d", options->timers, options->moves,
-           options->repetitions);
-    for (int i = 0; i < OPERATIONS; i++)
-        printf(",\"%s_ns\":%.2f", names[i],
-               summarise(results[i], (size_t)options->repetitions).median);
-    printf(",\"pinned\":%s}\n", pinned ? "true" : "false");
+    size_t count = (size_t)wanted;
+    driver_shuffle(order, count);
+    driver_lap();
+    start_all(count, far_away);
+    values[START] = driver_lap() / (double)count;
+    draw(count);
+    driver_lap();
+    move_some();
+    values[MOVE] = driver_lap() / (double)moves;
+    draw(count);
+    driver_lap();
+    push_back_some();
+    values[AGAIN] = driver_lap() / (double)moves;
+    driver_shuffle(order, count);
+    driver_lap();
+    stop_all(count);
+    values[STOP] = driver_lap() / (double)count;
+    values[EXPIRE] = expire(count);
+}
+
+static bool takes_part(const struct bench_peer *one)
+{
+    return one->timers;
 }
 
 int main(int argc, char *argv[])
 {
-    struct options options = {
-        .timers = 100000, .moves = 300000, .repetitions = 7, .cpu = -1, .seed = 1, .tag = ""};
-    if (argc == 2 && strcmp(argv[1], "--list") == 0)
-        return list();
-    parse(&options, argc, argv);
-    bool pinned = options.cpu >= 0 && machine_pin(options.cpu);
-    timers = options.peer->timers;
-    state = options.seed * UINT64_C(0x9E3779B97F4A7C15);
-    order = malloc(options.timers * sizeof(*order));
-    drawn = malloc(options.moves * sizeof(*drawn));
-    if (!order || !drawn || timers->open(options.timers, &fired) < 0) {
-        fprintf(stderr, "%s: cannot keep %zu timers\n", options.peer->name, options.timers);
+    double values[OPERATIONS];
+    struct driver driver = driver_begin(argc, argv, usage, options, takes_part);
+    peer = driver.peer;
+    timers = peer->timers;
+    order = malloc((size_t)wanted * sizeof(*order));
+    drawn = malloc((size_t)moves * sizeof(*drawn));
+    if (!order || !drawn || timers->open((size_t)wanted, &fired) < 0) {
+        fprintf(stderr, "%s: cannot keep %ld timers\n", peer->name, wanted);
         return EXIT_FAILURE;
     }
-    for (size_t i = 0; i < options.timers; i++)
-        order[i] = i;
-    for (int i = -1; i < options.repetitions; i++) {
-        double values[OPERATIONS];
-        repeat_once(&options, values);
+    for (long i = -1; i < repetitions; i++) {
+        repeat_once(values);
         for (int j = 0; i >= 0 && j < OPERATIONS; j++)
             results[j][i] = values[j];
     }
-    print(&options, pinned);
+    driver_begin_line(&driver, "timers", "timers=%ld", wanted);
+    for (int i = 0; i < OPERATIONS; i++)
+        driver_metric(names[i], summarise(results[i], (size_t)repetitions).median);
+    driver_end_line(&driver);
     return EXIT_SUCCESS;
 }

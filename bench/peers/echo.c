@@ -2,6 +2,9 @@
 /* echo.c: see echo.h. */
 #include "echo.h"
 
+#include "histogram.h"
+#include "machine.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +14,8 @@
 #include <sys/socket.h>
 
 char echo_buffer[ECHO_BUFFER_SIZE];
+struct echo_extras echo_extras;
+struct lateness *echo_lateness;
 
 int echo_accept(int listener)
 {
@@ -48,6 +53,31 @@ void *echo_allocate(size_t size)
     return block;
 }
 
+void echo_require(bool good, const char *what)
+{
+    if (good)
+        return;
+    fprintf(stderr, "%s failed\n", what);
+    exit(EXIT_FAILURE);
+}
+
+static uint64_t tick_due;
+
+void echo_tick_started(void)
+{
+    tick_due = machine_clock(CLOCK_MONOTONIC) + ECHO_TICK_MS * UINT64_C(1000000);
+}
+
+void echo_tick_fired(void)
+{
+    uint64_t now = machine_clock(CLOCK_MONOTONIC);
+    if (!echo_lateness)
+        return;
+    if (now < tick_due)
+        echo_lateness->early++;
+    histogram_record(&echo_lateness->late, now < tick_due ? 0 : now - tick_due);
+}
+
 /* How much the socket took: 0 when it is full, -1 when it is broken. */
 static ssize_t send_some(int fd, const char *bytes, size_t size)
 {
@@ -59,6 +89,7 @@ static ssize_t send_some(int fd, const char *bytes, size_t size)
 
 static enum echo_want keep(struct echo_connection *connection, const char *bytes, size_t size)
 {
+    connection->blocked = true;
     connection->kept = echo_allocate(size);
     connection->kept_size = size;
     memcpy(connection->kept, bytes, size);
@@ -68,6 +99,7 @@ static enum echo_want keep(struct echo_connection *connection, const char *bytes
 static enum echo_want step_read(struct echo_connection *connection)
 {
     ssize_t received = recv(connection->fd, echo_buffer, sizeof(echo_buffer), 0);
+    connection->blocked = received < (ssize_t)sizeof(echo_buffer);
     if (received < 0 && (errno == EAGAIN || errno == EINTR))
         return ECHO_WANT_READ;
     if (received <= 0)
@@ -86,6 +118,7 @@ static enum echo_want step_write(struct echo_connection *connection)
     if (sent < 0)
         return ECHO_WANT_CLOSE;
     connection->kept_size -= (size_t)sent;
+    connection->blocked = connection->kept_size > 0;
     if (connection->kept_size > 0) {
         memmove(connection->kept, connection->kept + sent, connection->kept_size);
         return ECHO_WANT_WRITE;

@@ -8,6 +8,9 @@
 #ifndef BENCH_ECHO_H
 #define BENCH_ECHO_H
 
+#include "lateness.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ECHO_BUFFER_SIZE 65536
@@ -19,10 +22,26 @@ enum echo_want { ECHO_WANT_READ, ECHO_WANT_WRITE, ECHO_WANT_CLOSE };
 struct echo_connection {
     int fd;
     enum echo_want want;
-    char *kept; /* not sent yet; NULL almost always */
+    bool blocked; /* the last step left nothing to do until the kernel reports again */
+    char *kept;   /* not sent yet; NULL almost always */
     size_t kept_size;
 };
 
+/*
+ * What this server does beside echoing, from the command line. Zero: nothing.
+ *
+ * With idle_seconds every connection has a timer of the library, which each message pushes back
+ * and which ends the connection. With `ticks` the server keeps a timer of one millisecond and
+ * starts it again whenever it fired.
+ */
+struct echo_extras {
+    unsigned idle_seconds;
+    bool ticks;
+};
+
+#define ECHO_TICK_MS 1
+
+extern struct echo_extras echo_extras;
 extern char echo_buffer[ECHO_BUFFER_SIZE];
 
 /*
@@ -39,7 +58,17 @@ enum echo_want echo_step(struct echo_connection *connection);
 /* Frees what is kept. The descriptor is the caller's to close, in the way of its library. */
 void echo_drop(struct echo_connection *connection);
 
+/* The timer of a millisecond was started, and it fired: how late it was is noted. */
+void echo_tick_started(void);
+void echo_tick_fired(void);
+
+/* Where that is noted: memory shared with the client. NULL: nowhere. */
+extern struct lateness *echo_lateness;
+
 /* malloc that ends the process with a message. */
 void *echo_allocate(size_t size);
+
+/* Ends the process with a message unless the library was content. */
+void echo_require(bool good, const char *what);
 
 #endif

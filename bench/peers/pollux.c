@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pollux.c: pollux through its public API, as any program uses it. */
+/* pollux.c: pollux through its public API, as any program uses it; one peer for each backend. */
 #include "echo.h"
 #include "peer.h"
 
@@ -12,6 +12,8 @@
 
 static plx_context *context;
 static plx_watcher *ready[BATCH];
+static plx_watcher **watchers; /* of the group that is in use */
+static uint64_t *told;         /* its counter */
 
 static const char *pollux_version(void)
 {
@@ -21,67 +23,31 @@ static const char *pollux_version(void)
     return text;
 }
 
-static int open_context(void)
+static int open_context(plx_backend backend)
 {
     plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
-    options.backend = PLX_BACKEND_EPOLL;
+    options.backend = backend;
     return plx_context_create(&context, &options) < 0 ? -1 : 0;
 }
 
-static void end(struct echo_connection *connection)
+static int epoll_open(void)
 {
-    plx_context_close(context, connection->fd);
-    echo_drop(connection);
-    free(connection);
+    return open_context(PLX_BACKEND_EPOLL);
 }
 
-static void on_listener(int listener)
+static int poll_open(void)
 {
-    for (int fd; (fd = echo_accept(listener)) >= 0;) {
-        struct echo_connection *connection = echo_allocate(sizeof(*connection));
-        echo_open(connection, fd);
-        if (plx_context_add(context, plx_fd(fd), PLX_READ, connection, NULL) < 0)
-            end(connection);
-    }
+    return open_context(PLX_BACKEND_POLL);
 }
 
-static void on_connection(plx_watcher *watcher, struct echo_connection *connection)
+static void pollux_close(void)
 {
-    enum echo_want want = echo_step(connection);
-    if (want == connection->want)
-        return;
-    connection->want = want;
-    uint32_t events = want == ECHO_WANT_READ ? PLX_READ : PLX_WRITE;
-    if (want == ECHO_WANT_CLOSE || plx_watcher_modify(watcher, events) < 0)
-        end(connection);
+    plx_context_destroy(context);
 }
 
-static int pollux_serve(int listener)
+static void require(int status)
 {
-    if (open_context() < 0)
-        return -1;
-    if (plx_context_add(context, plx_fd(listener), PLX_READ, NULL, NULL) < 0)
-        return -1;
-    for (;;) {
-        int count = plx_context_wait(context, ready, BATCH, PLX_FOREVER);
-        for (int i = 0; i < count; i++) {
-            struct echo_connection *connection = plx_watcher_data(ready[i]);
-            if (connection)
-                on_connection(ready[i], connection);
-            else
-                on_listener(listener);
-        }
-    }
-}
-
-static int pollux_watch(const int *descriptors, int count, uint64_t *counter)
-{
-    if (open_context() < 0)
-        return -1;
-    for (int i = 0; i < count; i++)
-        if (plx_context_add(context, plx_fd(descriptors[i]), PLX_READ, counter, NULL) < 0)
-            return -1;
-    return 0;
+    echo_require(status >= 0, plx_error_text(status));
 }
 
 static void pollux_turn(void)
@@ -89,70 +55,290 @@ static void pollux_turn(void)
     int count = plx_context_wait(context, ready, BATCH, 0);
     for (int i = 0; i < count; i++) {
         uint64_t *counter = plx_watcher_data(ready[i]);
-        if (plx_watcher_triggered(ready[i]) & PLX_READ)
+        if (plx_watcher_triggered(ready[i]) & (PLX_READ | PLX_TIMER))
             (*counter)++;
     }
 }
 
-/* --- Timers --- */
+/* --- Echo --- */
 
-static plx_watcher **timers;
-static uint64_t *fired;
+struct connection {
+    struct echo_connection echo;
+    plx_watcher *timer; /* NULL without idle timeouts */
+};
 
-static int pollux_timers_open(size_t count, uint64_t *counter)
+static void end(struct connection *connection)
 {
-    fired = counter;
-    timers = malloc(count * sizeof(plx_watcher *));
-    return timers ? open_context() : -1;
+    if (connection->timer)
+        plx_watcher_remove(connection->timer);
+    plx_context_close(context, connection->echo.fd);
+    echo_drop(&connection->echo);
+    free(connection);
 }
 
-static void pollux_timers_start(size_t index, uint64_t nanoseconds)
+static void on_listener(int listener)
 {
-    plx_handle handle = plx_timer((plx_duration)nanoseconds, 0);
-    if (plx_context_add(context, handle, PLX_TIMER, fired, &timers[index]) < 0)
-        abort();
+    const plx_handle idle = plx_timer(PLX_SECONDS(echo_extras.idle_seconds), 0);
+    for (int fd; (fd = echo_accept(listener)) >= 0;) {
+        struct connection *connection = echo_allocate(sizeof(*connection));
+        echo_open(&connection->echo, fd);
+        connection->timer = NULL;
+        if (echo_extras.idle_seconds)
+            require(plx_context_add(context, idle, PLX_TIMER, connection, &connection->timer));
+        if (plx_context_add(context, plx_fd(fd), PLX_READ, connection, NULL) < 0)
+            end(connection);
+    }
 }
 
-static void pollux_timers_move(size_t index, uint64_t nanoseconds)
+static void on_connection(plx_watcher *watcher, struct connection *connection)
 {
-    plx_watcher_again(timers[index], (plx_duration)nanoseconds);
+    if (connection->timer)
+        plx_watcher_again(connection->timer, PLX_SECONDS(echo_extras.idle_seconds));
+    enum echo_want want = echo_step(&connection->echo);
+    if (want == connection->echo.want)
+        return;
+    connection->echo.want = want;
+    uint32_t events = want == ECHO_WANT_READ ? PLX_READ : PLX_WRITE;
+    if (want == ECHO_WANT_CLOSE || plx_watcher_modify(watcher, events) < 0)
+        end(connection);
 }
 
-static void pollux_timers_again(size_t index)
+static void on_tick(plx_watcher *watcher)
 {
-    plx_watcher_again(timers[index], PLX_SECONDS(BENCH_IDLE_SECONDS));
+    echo_tick_fired();
+    echo_tick_started();
+    plx_watcher_again(watcher, PLX_MS(ECHO_TICK_MS));
 }
 
-static void pollux_timers_stop(size_t index)
+/* Nothing triggered: the connection ended earlier in this batch, and its data is gone. */
+static void on_report(plx_watcher *watcher, int listener)
 {
-    plx_watcher_remove(timers[index]);
+    uint32_t events = plx_watcher_triggered(watcher);
+    if (!events)
+        return;
+    struct connection *connection = plx_watcher_data(watcher);
+    if (events & PLX_TIMER && connection)
+        end(connection);
+    else if (events & PLX_TIMER)
+        on_tick(watcher);
+    else if (connection)
+        on_connection(watcher, connection);
+    else
+        on_listener(listener);
 }
 
-static void pollux_timers_turn(void)
+static int pollux_serve(int listener)
+{
+    const plx_handle tick = plx_timer(PLX_MS(ECHO_TICK_MS), 0);
+    if (plx_context_add(context, plx_fd(listener), PLX_READ, NULL, NULL) < 0)
+        return -1;
+    echo_tick_started();
+    if (echo_extras.ticks && plx_context_add(context, tick, PLX_TIMER, NULL, NULL) < 0)
+        return -1;
+    for (;;) {
+        int count = plx_context_wait(context, ready, BATCH, PLX_FOREVER);
+        for (int i = 0; i < count; i++)
+            on_report(ready[i], listener);
+    }
+}
+
+/* --- Descriptors --- */
+
+static int pollux_watch(const int *descriptors, int count, uint64_t *counter)
+{
+    for (int i = 0; i < count; i++)
+        if (plx_context_add(context, plx_fd(descriptors[i]), PLX_READ, counter, NULL) < 0)
+            return -1;
+    return 0;
+}
+
+static int pollux_watch_once(const int *descriptors, int count, uint64_t *counter)
+{
+    const uint32_t events = PLX_READ | PLX_ONESHOT;
+    for (int i = 0; i < count; i++)
+        if (plx_context_add(context, plx_fd(descriptors[i]), events, counter, NULL) < 0)
+            return -1;
+    return 0;
+}
+
+static void pollux_turn_once(void)
 {
     int count = plx_context_wait(context, ready, BATCH, 0);
     for (int i = 0; i < count; i++) {
         uint64_t *counter = plx_watcher_data(ready[i]);
-        if (plx_watcher_triggered(ready[i]) & PLX_TIMER)
+        if (plx_watcher_triggered(ready[i]) & PLX_READ)
             (*counter)++;
+        plx_watcher_modify(ready[i], PLX_READ | PLX_ONESHOT);
     }
 }
 
+/* --- Registrations --- */
+
+static int open_watchers(size_t count, uint64_t *counter)
+{
+    told = counter;
+    watchers = malloc(count * sizeof(plx_watcher *));
+    return watchers ? 0 : -1;
+}
+
+static void watchers_add(size_t index, int fd)
+{
+    require(plx_context_add(context, plx_fd(fd), PLX_READ, told, &watchers[index]));
+}
+
+static void watchers_modify(size_t index, bool writing)
+{
+    require(plx_watcher_modify(watchers[index], writing ? PLX_READ | PLX_WRITE : PLX_READ));
+}
+
+static void watchers_remove(size_t index, int fd)
+{
+    (void)fd;
+    require(plx_watcher_remove(watchers[index]));
+}
+
+static void watchers_close(size_t index, int fd)
+{
+    (void)index;
+    require(plx_context_close(context, fd));
+}
+
+/* A watcher has no pause: it is removed and made again, and that is what a pause costs. */
+static const struct bench_watchers pollux_watchers = {
+    .open = open_watchers,
+    .add = watchers_add,
+    .modify = watchers_modify,
+    .stop = watchers_remove,
+    .start = watchers_add,
+    .remove = watchers_remove,
+    .close = watchers_close,
+};
+
+/* --- Timers --- */
+
+static void timers_start(size_t index, uint64_t nanoseconds)
+{
+    plx_handle handle = plx_timer((plx_duration)nanoseconds, 0);
+    require(plx_context_add(context, handle, PLX_TIMER, told, &watchers[index]));
+}
+
+static void timers_move(size_t index, uint64_t nanoseconds)
+{
+    plx_watcher_again(watchers[index], (plx_duration)nanoseconds);
+}
+
+static void timers_again(size_t index)
+{
+    plx_watcher_again(watchers[index], PLX_SECONDS(BENCH_IDLE_SECONDS));
+}
+
+static void timers_stop(size_t index)
+{
+    plx_watcher_remove(watchers[index]);
+}
+
 static const struct bench_timers pollux_timers = {
-    .open = pollux_timers_open,
-    .start = pollux_timers_start,
-    .move = pollux_timers_move,
-    .again = pollux_timers_again,
-    .stop = pollux_timers_stop,
-    .turn = pollux_timers_turn,
+    .open = open_watchers,
+    .start = timers_start,
+    .move = timers_move,
+    .again = timers_again,
+    .stop = timers_stop,
+};
+
+/* --- Wake-ups --- */
+
+static int wakers_open(size_t count, uint64_t *counter)
+{
+    if (open_watchers(count, counter) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (plx_context_add(context, plx_notify(), PLX_NOTIFY, counter, &watchers[i]) < 0)
+            return -1;
+    return 0;
+}
+
+static void wakers_notify(size_t index)
+{
+    plx_watcher_notify(watchers[index]);
+}
+
+static void on_posted(plx_context *the_context, void *data)
+{
+    (void)the_context;
+    uint64_t *counter = data;
+    (*counter)++;
+}
+
+static void wakers_post(uint64_t *counter)
+{
+    require(plx_context_post(context, on_posted, counter));
+}
+
+static void take_notices(plx_duration timeout)
+{
+    int count = plx_context_wait(context, ready, BATCH, timeout);
+    for (int i = 0; i < count; i++) {
+        uint64_t *counter = plx_watcher_data(ready[i]);
+        plx_watcher_clear(ready[i]);
+        (*counter)++;
+    }
+}
+
+static void wakers_wait(void)
+{
+    take_notices(PLX_FOREVER);
+}
+
+static void wakers_turn(void)
+{
+    take_notices(0);
+}
+
+/* Posted tasks belong to the loop, so here it is the loop that waits. */
+static void wakers_run(void)
+{
+    plx_context_turn(context, PLX_FOREVER);
+}
+
+static const struct bench_wakers pollux_wakers = {
+    .open = wakers_open,
+    .notify = wakers_notify,
+    .turn = wakers_turn,
+    .wait = wakers_wait,
+    .post = wakers_post,
+    .run = wakers_run,
 };
 
 extern const struct bench_peer bench_peer_pollux;
 const struct bench_peer bench_peer_pollux = {
     .name = "pollux",
     .version = pollux_version,
-    .serve = pollux_serve,
-    .watch = pollux_watch,
+    .open = epoll_open,
+    .close = pollux_close,
     .turn = pollux_turn,
+    .turn_once = pollux_turn_once,
+    .serve = pollux_serve,
+    .serves = BENCH_SERVES_IDLE | BENCH_SERVES_TICK,
+    .watch = pollux_watch,
+    .watch_once = pollux_watch_once,
+    .watchers = &pollux_watchers,
     .timers = &pollux_timers,
+    .wakers = &pollux_wakers,
+};
+
+/* What is asked of descriptors; the rest does not depend on the backend. */
+extern const struct bench_peer bench_peer_pollux_poll;
+const struct bench_peer bench_peer_pollux_poll = {
+    .name = "pollux_poll",
+    .version = pollux_version,
+    .open = poll_open,
+    .close = pollux_close,
+    .turn = pollux_turn,
+    .turn_once = pollux_turn_once,
+    .serve = pollux_serve,
+    .serves = BENCH_SERVES_IDLE | BENCH_SERVES_TICK,
+    .watch = pollux_watch,
+    .watch_once = pollux_watch_once,
+    .watchers = &pollux_watchers,
+    .lacks = "timers and wake-ups are those of the other backend",
 };

@@ -1,25 +1,35 @@
-# Many descriptors are watched, some are ready, nothing is read: what does a report in a batch cost?
+# What does one report cost in a batch, when nothing is read?
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
-dispatch_question='the cost of one report in a batch, nothing read'
-dispatch_metrics='
-cpu_ns  ns less processor time for a report
-wall_ns ns -    elapsed time for a report
-'
+dispatch_question='What does one report cost in a batch, when nothing is read?'
+dispatch_metrics='cpu_ns ns less CPU for a report
+wall_ns ns - wall time for a report'
 dispatch_limit=raw_epoll
 dispatch_headline=watchers=10000,active=1000
 dispatch_blocks=60
-dispatch_milliseconds=400
-dispatch_descriptors=10200
+dispatch_milliseconds=250
+dispatch_milliseconds_full=900
+dispatch_descriptors=10100
 
-dispatch_peers() { "$programs/bench_dispatch" --list; }
+dispatch_peers() {
+    "$programs/bench_dispatch" --list | awk '
+        $1 == "libevent_changelist" { print "! " $1 " it differs from libevent only where registrations change"; next }
+        { print }'
+}
+
+dispatch_cells() {
+    if [ "$form" = quick ]; then
+        printf '%s\n' '100 100' '10000 1000'
+    else
+        printf '%s\n' '100 10' '100 100' '1000 100' '1000 1000' '10000 100' '10000 1000' \
+            '10000 10000'
+    fi
+}
 
 dispatch_trial() {
-    local cell watchers active
-    for cell in "100 100" "10000 100" "10000 1000"; do
-        read -r watchers active <<<"$cell"
+    local watchers active
+    while read -r watchers active; do
         "$programs/bench_dispatch" --peer "$peer" --watchers "$watchers" --active "$active" \
-            --events 40000 --repetitions 5 "${client_cpu[@]}" \
-            --tag "$tag,\"cell\":\"watchers=$watchers,active=$active\"" || return
-    done
+            --events 40000 --repetitions 5 --limit 50 "${client_cpu[@]}" --tag "$tag" || return
+    done < <(dispatch_cells)
 }

@@ -1,24 +1,22 @@
-# One descriptor of many is ready: what does a pass of the loop cost?
+# What does a pass of the loop cost that finds one report?
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
-turn_question='a pass of the loop that finds one report'
-turn_metrics='
-cpu_ns  ns less processor time for a turn
-wall_ns ns -    elapsed time for a turn
-'
+turn_question='What does a pass of the loop cost that finds one report?'
+turn_metrics='cpu_ns ns less CPU for a pass
+wall_ns ns - wall time for a pass'
 turn_limit=raw_epoll
-turn_headline=watchers=10000
+turn_headline=watchers=10000,active=1
 turn_blocks=60
 turn_milliseconds=250
-turn_descriptors=10200
+turn_milliseconds_full=400
+turn_descriptors=10100
 
-turn_peers() { "$programs/bench_dispatch" --list; }
+turn_peers() { dispatch_peers; }
 
 turn_trial() {
     local watchers
     for watchers in 100 10000; do
-        "$programs/bench_dispatch" --peer "$peer" --watchers "$watchers" --active 1 \
-            --events 20000 --repetitions 5 "${client_cpu[@]}" \
-            --tag "$tag,\"cell\":\"watchers=$watchers\"" || return
+        "$programs/bench_dispatch" --peer "$peer" --watchers $watchers --active 1 \
+            --events 20000 --repetitions 5 --limit 50 "${client_cpu[@]}" --tag "$tag" || return
     done
 }
