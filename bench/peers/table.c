@@ -8,6 +8,8 @@
 
 extern const struct bench_peer bench_peer_raw_epoll;
 extern const struct bench_peer bench_peer_raw_edge;
+extern const struct bench_peer bench_peer_raw_wheel;
+extern const struct bench_peer bench_peer_raw_eventfd;
 extern const struct bench_peer bench_peer_pollux;
 extern const struct bench_peer bench_peer_pollux_poll;
 extern const struct bench_peer bench_peer_libev;
@@ -19,6 +21,8 @@ extern const struct bench_peer bench_peer_libuv_stream;
 const struct bench_peer *const bench_peers[] = {
     &bench_peer_raw_epoll,
     &bench_peer_raw_edge,
+    &bench_peer_raw_wheel,
+    &bench_peer_raw_eventfd,
     &bench_peer_pollux,
     &bench_peer_pollux_poll,
 #ifdef BENCH_WITH_LIBEV
