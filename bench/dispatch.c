@@ -23,14 +23,14 @@ static long repetitions = 7;
 static long limit = 1000;
 static long once = 0;
 
-static const struct driver_option options[] = {
-    {"--watchers", &watched, 1, 1000000},
-    {"--active", &active, 1, 1000000},
-    {"--events", &events, 1, 1000000000},
-    {"--repetitions", &repetitions, 1, MOST_REPETITIONS},
-    {"--limit", &limit, 1, 1000000},
-    {"--once", &once, 0, 1},
-    {NULL, NULL, 0, 0},
+static const struct option_number options[] = {
+    {"--watchers", &watched, 1, 1000000, NULL},
+    {"--active", &active, 1, 1000000, NULL},
+    {"--events", &events, 1, 1000000000, NULL},
+    {"--repetitions", &repetitions, 1, MOST_REPETITIONS, NULL},
+    {"--limit", &limit, 1, 1000000, NULL},
+    {"--once", &once, 0, 1, NULL},
+    {NULL, NULL, 0, 0, NULL},
 };
 
 static const char usage[] = "usage: bench_dispatch --peer NAME [OPTION...]\n"

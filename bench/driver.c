@@ -22,17 +22,6 @@ static _Noreturn void stop(const char *usage)
 
 static uint64_t dice = UINT64_C(0x9E3779B97F4A7C15);
 
-static bool take_number(const struct driver_option *option, const char *name, const char *value)
-{
-    for (; option->name; option++) {
-        if (strcmp(name, option->name) != 0)
-            continue;
-        *option->value = machine_number(name, value, option->least, option->most);
-        return true;
-    }
-    return false;
-}
-
 static bool take_text(struct driver *driver, const char *name, const char *value)
 {
     if (strcmp(name, "--peer") == 0)
@@ -49,7 +38,7 @@ static bool take_text(struct driver *driver, const char *name, const char *value
 }
 
 struct driver driver_begin(int argc, char *argv[], const char *usage,
-                           const struct driver_option *options,
+                           const struct option_number *options,
                            bool (*takes_part)(const struct bench_peer *peer))
 {
     struct driver driver = {.tag = ""};
@@ -61,7 +50,7 @@ struct driver driver_begin(int argc, char *argv[], const char *usage,
             continue;
         }
         if (i + 1 == argc || (!take_text(&driver, argv[i], argv[i + 1]) &&
-                              !take_number(options, argv[i], argv[i + 1])))
+                              !options_take(options, argv[i], argv[i + 1])))
             stop(usage);
         i++;
     }

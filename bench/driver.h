@@ -6,18 +6,11 @@
 #ifndef BENCH_DRIVER_H
 #define BENCH_DRIVER_H
 
+#include "options.h"
 #include "peers/peer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/* `--name N`; the table ends with a NULL name. */
-struct driver_option {
-    const char *name;
-    long *value; /* holds the default */
-    long least;
-    long most;
-};
 
 struct driver {
     const struct bench_peer *peer;
@@ -32,7 +25,7 @@ struct driver {
  * the loop of the peer. Ends the process with status 2 and the usage text when something is wrong.
  */
 struct driver driver_begin(int argc, char *argv[], const char *usage,
-                           const struct driver_option *options,
+                           const struct option_number *options,
                            bool (*takes_part)(const struct bench_peer *peer));
 
 /*

@@ -2,32 +2,32 @@
 /* load.c: see load.h. */
 #include "load.h"
 
+#include "connect.h"
 #include "machine.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH            256
-#define CONNECT_WINDOW   512 /* connections that have not echoed yet; far below the backlog */
-#define SOURCE_ADDRESSES 64  /* so that no pair of addresses runs out of ports */
-#define PATIENCE         (UINT64_C(10) * 1000000000)
+#define BATCH          256
+#define CONNECT_WINDOW 512 /* connections that have not echoed yet; far below the backlog */
+#define PATIENCE       (UINT64_C(10) * 1000000000)
 
-int load_open(struct load *load, int count, size_t bytes, bool spin)
+int load_open(struct load *load, int count, size_t bytes, int depth, bool spin)
 {
     memset(load, 0, sizeof(*load));
     load->count = count;
     load->bytes = bytes;
+    load->depth = depth;
     load->nap = spin ? 0 : -1;
     load->connections = calloc((size_t)count, sizeof(*load->connections));
+    load->sent_at = calloc((size_t)count * (size_t)depth, sizeof(*load->sent_at));
     load->queue = epoll_create1(EPOLL_CLOEXEC);
-    return load->connections && load->queue >= 0 ? 0 : -1;
+    return load->connections && load->sent_at && load->queue >= 0 ? 0 : -1;
 }
 
 /* Every message differs from the one before it and from those of all other connections. */
@@ -42,60 +42,89 @@ static void lose(struct load *load, struct load_connection *connection)
 {
     load->errors++;
     load->held--;
-    if (connection->busy)
-        load->busy--;
-    connection->busy = false;
+    load->busy -= (int)(connection->sent - connection->answered);
+    connection->answered = connection->sent;
     close(connection->fd);
     connection->fd = -1;
 }
 
-static void request(struct load *load, struct load_connection *connection, uint64_t now)
+static uint32_t index_of(const struct load *load, const struct load_connection *connection)
 {
-    static uint64_t message[LOAD_LARGEST_MESSAGE / sizeof(uint64_t)];
-    if (load->budget == 0 || connection->fd < 0)
+    return (uint32_t)(connection - load->connections);
+}
+
+static uint64_t *sent_at(const struct load *load, const struct load_connection *connection,
+                         uint32_t sequence)
+{
+    size_t depth = (size_t)load->depth;
+    return &load->sent_at[index_of(load, connection) * depth + sequence % depth];
+}
+
+/* So many more requests, in one call. */
+static void request(struct load *load, struct load_connection *connection, uint64_t count,
+                    uint64_t now)
+{
+    static uint64_t messages[LOAD_LARGEST_MESSAGE / sizeof(uint64_t)];
+    if (count > load->budget)
+        count = load->budget;
+    if (count == 0 || connection->fd < 0)
         return;
-    load->budget--;
-    load->busy++;
-    connection->busy = true;
-    connection->received = 0;
-    connection->sent_at = now;
-    compose(message, load->bytes, (uint32_t)(connection - load->connections),
-            ++connection->sequence);
-    ssize_t sent = send(connection->fd, message, load->bytes, MSG_NOSIGNAL);
-    if (sent != (ssize_t)load->bytes)
+    load->budget -= count;
+    load->busy += (int)count;
+    for (uint64_t i = 0; i < count; i++) {
+        connection->sent++;
+        *sent_at(load, connection, connection->sent) = now;
+        compose(messages + i * load->bytes / sizeof(*messages), load->bytes,
+                index_of(load, connection), connection->sent);
+    }
+    ssize_t size = (ssize_t)(count * load->bytes);
+    if (send(connection->fd, messages, (size_t)size, MSG_NOSIGNAL) != size)
         lose(load, connection);
 }
 
-/* Are these the next bytes of what was sent? */
-static bool is_echo(const struct load *load, const struct load_connection *connection,
-                    const char *bytes, size_t size)
+/*
+ * Takes the next bytes that came: at most up to the end of one echo. Returns how many were taken,
+ * or 0 if they are not what was sent.
+ */
+static size_t take(struct load *load, struct load_connection *connection, const char *bytes,
+                   size_t size, uint64_t now)
 {
     static uint64_t message[LOAD_LARGEST_MESSAGE / sizeof(uint64_t)];
-    if (!connection->busy || size > load->bytes - connection->received)
-        return false;
-    compose(message, load->bytes, (uint32_t)(connection - load->connections), connection->sequence);
-    return memcmp((const char *)message + connection->received, bytes, size) == 0;
+    uint32_t sequence = connection->answered + 1;
+    if (connection->answered == connection->sent)
+        return 0;
+    if (size > load->bytes - connection->received)
+        size = load->bytes - connection->received;
+    compose(message, load->bytes, index_of(load, connection), sequence);
+    if (memcmp((const char *)message + connection->received, bytes, size) != 0)
+        return 0;
+    connection->received += (uint32_t)size;
+    if (connection->received < load->bytes)
+        return size;
+    histogram_record(&load->histogram, now - *sent_at(load, connection, sequence));
+    connection->received = 0;
+    connection->answered = sequence;
+    load->busy--;
+    load->replies++;
+    return size;
 }
 
+/* What was answered is asked again. */
 static void on_readable(struct load *load, struct load_connection *connection)
 {
     static char buffer[LOAD_LARGEST_MESSAGE];
     ssize_t received = recv(connection->fd, buffer, sizeof(buffer), 0);
     if (received < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (received <= 0 || !is_echo(load, connection, buffer, (size_t)received)) {
-        lose(load, connection);
-        return;
-    }
-    connection->received += (uint32_t)received;
-    if (connection->received < load->bytes)
-        return;
     uint64_t now = machine_clock(CLOCK_MONOTONIC);
-    histogram_record(&load->histogram, now - connection->sent_at);
-    connection->busy = false;
-    load->busy--;
-    load->replies++;
-    request(load, connection, now);
+    uint32_t answered = connection->answered;
+    size_t taken = 1;
+    for (ssize_t at = 0; at < received && taken > 0; at += (ssize_t)taken)
+        taken = take(load, connection, buffer + at, (size_t)(received - at), now);
+    if (received <= 0 || taken == 0)
+        lose(load, connection);
+    else
+        request(load, connection, connection->answered - answered, now);
 }
 
 static void pump(struct load *load, int nap)
@@ -113,30 +142,10 @@ void load_run_until(struct load *load, uint64_t end)
         pump(load, load->nap ? 1000 : 0);
 }
 
-static int open_socket(int index)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    int on = 1;
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    /* The port is chosen at connect, per pair of addresses and not for all of them. */
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    struct sockaddr_in source = {.sin_family = AF_INET};
-    uint32_t host = (uint32_t)(index % SOURCE_ADDRESSES);
-    source.sin_addr.s_addr = htonl(UINT32_C(0x7f000101) + (host << 8));
-    if (bind(fd, (struct sockaddr *)&source, sizeof(source)) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
 /* Connecting blocks: on loopback the kernel answers at once, before the server accepts. */
 static int open_connection(struct load *load, int index, const struct sockaddr_in *server)
 {
-    int fd = open_socket(index);
+    int fd = connect_socket(index);
     if (fd < 0)
         return -1;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
@@ -159,7 +168,7 @@ int load_connect(struct load *load, const struct sockaddr_in *server)
         if (open_connection(load, i, server) < 0)
             return -1;
         load->budget = 1;
-        request(load, &load->connections[i], machine_clock(CLOCK_MONOTONIC));
+        request(load, &load->connections[i], 1, machine_clock(CLOCK_MONOTONIC));
         uint64_t end = machine_clock(CLOCK_MONOTONIC) + PATIENCE;
         while (load->busy >= CONNECT_WINDOW && machine_clock(CLOCK_MONOTONIC) < end)
             pump(load, 1000);
@@ -175,7 +184,8 @@ void load_start(struct load *load, int active, uint64_t budget)
     load->budget = budget;
     for (int i = 0; i < active; i++) {
         int64_t place = (int64_t)i * load->count / active;
-        request(load, &load->connections[place], machine_clock(CLOCK_MONOTONIC));
+        request(load, &load->connections[place], (uint64_t)load->depth,
+                machine_clock(CLOCK_MONOTONIC));
     }
 }
 
@@ -190,7 +200,7 @@ void load_finish(struct load *load)
     load->budget = 0;
     load_run_until(load, machine_clock(CLOCK_MONOTONIC) + PATIENCE);
     for (int i = 0; i < load->count && load->busy > 0; i++)
-        if (load->connections[i].busy)
+        if (load->connections[i].sent != load->connections[i].answered)
             lose(load, &load->connections[i]);
 }
 
@@ -201,4 +211,5 @@ void load_close(struct load *load)
             close(load->connections[i].fd);
     close(load->queue);
     free(load->connections);
+    free(load->sent_at);
 }

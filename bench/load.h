@@ -2,9 +2,9 @@
 /*
  * load.h: the load: many connections held, some of them busy, every echo checked.
  *
- * Bare epoll, one thread. A busy connection has exactly one request under way (closed loop), so
- * the latencies are those of a server as busy as the client can make it. They are service times
- * under that load, no answer to "how late would my user's request be".
+ * Bare epoll, one thread. A busy connection has a fixed number of requests under way (closed loop),
+ * so the latencies are those of a server as busy as the client can make it. They are service times
+ * under that load, no answer to "how late would my user's request be": see open_load.h.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -20,10 +20,9 @@
 
 struct load_connection {
     int fd;            /* -1: lost */
-    uint32_t sequence; /* of the request under way, or of the last one */
-    uint32_t received; /* bytes of its echo so far */
-    bool busy;
-    uint64_t sent_at;
+    uint32_t sent;     /* number of the last request */
+    uint32_t answered; /* and of the last whole echo */
+    uint32_t received; /* bytes of the echo after that */
 };
 
 struct load {
@@ -32,16 +31,21 @@ struct load {
     int held;  /* that are open and have echoed */
     int busy;  /* requests under way */
     int nap;   /* how long to sleep for an echo: 0 spins, -1 sleeps */
+    int depth; /* requests that a busy connection has under way */
     size_t bytes;
     uint64_t budget; /* requests that may still be sent */
     uint64_t replies;
     uint64_t errors;
     struct load_connection *connections;
+    uint64_t *sent_at; /* `depth` for each connection */
     struct histogram histogram;
 };
 
-/* `spin`: never sleep for an echo. 0, or -1 when there is no memory or no queue. */
-int load_open(struct load *load, int count, size_t bytes, bool spin);
+/*
+ * `depth` messages of so many bytes are not larger than LOAD_LARGEST_MESSAGE. `spin`: never sleep
+ * for an echo. 0, or -1 when there is no memory or no queue.
+ */
+int load_open(struct load *load, int count, size_t bytes, int depth, bool spin);
 
 /* Connects all and has each echo once. 0 when all are held. */
 int load_connect(struct load *load, const struct sockaddr_in *server);

@@ -37,22 +37,6 @@ bool machine_pin(int cpu)
     return sched_setaffinity(0, sizeof(cpus), &cpus) == 0;
 }
 
-/* The first line of /proc/stat: user nice system idle iowait irq softirq steal, in ticks. */
-uint64_t machine_busy_time(void)
-{
-    unsigned long long user = 0, nice = 0, system = 0, irq = 0, softirq = 0, steal = 0;
-    FILE *file = fopen("/proc/stat", "r");
-    if (!file)
-        return 0;
-    int fields = fscanf(file, "cpu %llu %llu %llu %*u %*u %llu %llu %llu", &user, &nice, &system,
-                        &irq, &softirq, &steal);
-    fclose(file);
-    if (fields != 6)
-        return 0;
-    uint64_t ticks = user + nice + system + irq + softirq + steal;
-    return ticks * (NANOSECONDS / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
 uint64_t machine_anonymous_kib(int pid)
 {
     char path[64];

@@ -15,9 +15,6 @@ uint64_t machine_raise_descriptor_limit(void);
 /* Binds the calling thread to one processor; false where that processor does not exist. */
 bool machine_pin(int cpu);
 
-/* How long the processors that count were busy so far, in nanoseconds; clock ticks, so coarse. */
-uint64_t machine_busy_time(void);
-
 /* Anonymous memory of a process in KiB; 0 if it cannot be read. */
 uint64_t machine_anonymous_kib(int pid);
 

@@ -17,10 +17,10 @@
 static long descriptor_count = 0;
 static long timer_count = 0;
 
-static const struct driver_option options[] = {
-    {"--descriptors", &descriptor_count, 1, 1000000},
-    {"--timers", &timer_count, 1, 100000000},
-    {NULL, NULL, 0, 0},
+static const struct option_number options[] = {
+    {"--descriptors", &descriptor_count, 1, 1000000, NULL},
+    {"--timers", &timer_count, 1, 100000000, NULL},
+    {NULL, NULL, 0, 0, NULL},
 };
 
 static const char usage[] = "usage: bench_memory --peer NAME --descriptors N | --timers N\n"

@@ -24,11 +24,11 @@ static long descriptors_wanted = 1000;
 static long repetitions = 7;
 static long churns = 100000;
 
-static const struct driver_option options[] = {
-    {"--descriptors", &descriptors_wanted, 1, 1000000},
-    {"--repetitions", &repetitions, 1, MOST_REPETITIONS},
-    {"--churns", &churns, GENERATION, 100000000},
-    {NULL, NULL, 0, 0},
+static const struct option_number options[] = {
+    {"--descriptors", &descriptors_wanted, 1, 1000000, NULL},
+    {"--repetitions", &repetitions, 1, MOST_REPETITIONS, NULL},
+    {"--churns", &churns, GENERATION, 100000000, NULL},
+    {NULL, NULL, 0, 0, NULL},
 };
 
 static const char usage[] = "usage: bench_register --peer NAME [OPTION...]\n"

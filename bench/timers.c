@@ -27,11 +27,11 @@ static long wanted = 100000;
 static long moves = 300000;
 static long repetitions = 7;
 
-static const struct driver_option options[] = {
-    {"--timers", &wanted, 1, 10000000},
-    {"--moves", &moves, 1, 100000000},
-    {"--repetitions", &repetitions, 1, MOST_REPETITIONS},
-    {NULL, NULL, 0, 0},
+static const struct option_number options[] = {
+    {"--timers", &wanted, 1, 10000000, NULL},
+    {"--moves", &moves, 1, 100000000, NULL},
+    {"--repetitions", &repetitions, 1, MOST_REPETITIONS, NULL},
+    {NULL, NULL, 0, 0, NULL},
 };
 
 static const char usage[] = "usage: bench_timers --peer NAME [OPTION...]\n"

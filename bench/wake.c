@@ -28,16 +28,16 @@ static long posts = 100000;
 static long milliseconds = 200;
 static long other_cpu = -1;
 
-static const struct driver_option options[] = {
-    {"--objects", &objects, 1, 10000000},
-    {"--deliveries", &deliveries, 1, 1000000000},
-    {"--pummel", &pummel, 1, MOST_PRODUCERS},
-    {"--round-trips", &round_trips, 1, 100000000},
-    {"--posting", &posting, 1, MOST_PRODUCERS},
-    {"--posts", &posts, 1, 100000000},
-    {"--milliseconds", &milliseconds, 1, 100000},
-    {"--other-cpu", &other_cpu, 0, 1023},
-    {NULL, NULL, 0, 0},
+static const struct option_number options[] = {
+    {"--objects", &objects, 1, 10000000, NULL},
+    {"--deliveries", &deliveries, 1, 1000000000, NULL},
+    {"--pummel", &pummel, 1, MOST_PRODUCERS, NULL},
+    {"--round-trips", &round_trips, 1, 100000000, NULL},
+    {"--posting", &posting, 1, MOST_PRODUCERS, NULL},
+    {"--posts", &posts, 1, 100000000, NULL},
+    {"--milliseconds", &milliseconds, 1, 100000, NULL},
+    {"--other-cpu", &other_cpu, 0, 1023, NULL},
+    {NULL, NULL, 0, 0, NULL},
 };
 
 static const char usage[] = "usage: bench_wake --peer NAME ONE-OF-FOUR [OPTION...]\n"

@@ -1,13 +1,14 @@
 # What does the server ask of the kernel for a request?
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
-calls_question='system calls of the server for one request (strace, two lengths)'
+calls_question='What does the server ask of the kernel for a request?'
 calls_metrics='
 calls_per_request calls less system calls for a request
 by_name           calls text which
 '
 calls_limit=raw_epoll
 calls_repeated=no
+calls_quick=no
 calls_milliseconds=1500
 calls_tools=strace
 
@@ -30,7 +31,9 @@ calls_trial() {
     local short=2000 long=12000
     { calls_of $short | sed 's/$/ -1/' && calls_of $long | sed 's/$/ 1/'; } |
         LC_ALL=C sort | awk -v requests=$((long - short)) -v tag="$tag" -v peer="$peer" \
-            -v connections=$calls_connections -v active=$calls_active '
+            -v cell="connections=$calls_connections,active=$calls_active" \
+            -v version="$("$programs/bench_echo_server" --list |
+                awk -v peer="$peer" '$1 == peer { print $2 }')" '
         { calls[$1] += $2 * $3; sum += $2 * $3; if (!seen[$1]++) names[++n] = $1 }
         END {
             if (sum <= 0) exit 1
@@ -38,8 +41,8 @@ calls_trial() {
                 if (calls[names[i]] / requests >= 0.002)
                     by_name = by_name sprintf("%s%s %.3f", by_name == "" ? "" : ", ", names[i],
                                               calls[names[i]] / requests)
-            printf "{%s,\"workload\":\"calls\",\"peer\":\"%s\",\"bytes\":64,", tag, peer
-            printf "\"cell\":\"connections=%d,active=%d\",", connections, active
-            printf "\"calls_per_request\":%.4f,\"by_name\":\"%s\"}\n", sum / requests, by_name
+            printf "{%s,\"workload\":\"calls\",\"cell\":\"%s\",\"peer\":\"%s\",", tag, cell, peer
+            printf "\"version\":\"%s\",\"calls_per_request\":%.4f,", version, sum / requests
+            printf "\"by_name\":\"%s\"}\n", by_name
         }'
 }
