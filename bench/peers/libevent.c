@@ -135,10 +135,12 @@ static const struct timeval *common_timeout(unsigned seconds)
     return event_base_init_common_timeout(base, &timeout);
 }
 
+/* The time of the base is that of the start of its pass; a timer counts from then. */
 static void start_tick(struct event *tick)
 {
     const struct timeval timeout = {.tv_usec = ECHO_TICK_MS * 1000};
     echo_tick_started();
+    event_base_update_cache_time(base);
     event_add(tick, &timeout);
 }
 
