@@ -15,9 +15,8 @@
 /* `now` + `duration`; PLX__NEVER for PLX_FOREVER and for sums that do not fit. Both are >= 0. */
 static inline int64_t plx__deadline(int64_t now, plx_duration duration)
 {
-    if (duration < 0 || duration > INT64_MAX - now)
-        return PLX__NEVER;
-    return now + duration;
+    int64_t sum = (int64_t)((uint64_t)now + (uint64_t)duration);
+    return (duration | sum) < 0 ? PLX__NEVER : sum;
 }
 
 /* What is left until `deadline`: PLX_FOREVER for PLX__NEVER, 0 once it has passed. */

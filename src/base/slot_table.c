@@ -71,7 +71,7 @@ struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned ki
     struct plx__slab *slab = table->allocator->resize(table->allocator->state, NULL, 0, size);
     if (!slab)
         return NULL;
-    *slab = (struct plx__slab){.open = PLX__SLAB_MARK,
+    *slab = (struct plx__slab){.mark = 1,
                                .number = (uint16_t)table->slab_count,
                                .stride = table->stride[kind],
                                .kind = (uint8_t)kind,
@@ -85,10 +85,10 @@ struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned ki
    time when it is needed, all of it will be there. */
 void plx__slots_next_slab(struct plx__slot_table *table, unsigned kind)
 {
-    uint32_t number = (uint16_t)table->open[kind]->open;
+    uint32_t number = table->open[kind]->next;
     struct plx__slab *slab = number == PLX__SLAB_NONE ? NULL : table->slabs[number];
     table->open[kind] = slab;
-    number = slab ? (uint16_t)slab->open : PLX__SLAB_NONE;
+    number = slab ? slab->next : PLX__SLAB_NONE;
     if (number == PLX__SLAB_NONE)
         return;
     size_t size = slab_size(table->stride[kind]);

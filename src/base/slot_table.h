@@ -58,9 +58,9 @@ struct plx__token {
 #define PLX__GENERATION_MAX ((uint32_t)((UINT64_C(1) << PLX__GENERATION_BITS) - 1))
 
 struct plx__slab {
-    /* The first free offset, or 0, above the number of the next slab that has one. PLX__SLAB_MARK
-       is always set: a token of zeroes names the slab itself, and is stale there too. */
-    uint32_t open;
+    uint16_t next; /* the number of the next slab that has a free slot, or PLX__SLAB_NONE */
+    uint8_t free;  /* the first free offset, or 0 */
+    uint8_t mark;  /* not 0: a token of zeroes names the slab itself, and is stale there too */
     uint16_t number;
     uint8_t stride; /* from slot to slot, in units */
     uint8_t kind;   /* the class of its objects */
@@ -70,7 +70,6 @@ struct plx__slab {
     };
 };
 
-#define PLX__SLAB_MARK 0x1000000u
 #define PLX__SLAB_NONE PLX__SLAB_MAX /* ends the list of slabs */
 
 #define PLX__SLOT_CLASSES 12u
@@ -159,26 +158,15 @@ static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uin
     return (struct plx__slot *)((uintptr_t)slab + (uintptr_t)offset * PLX__SLOT_UNIT);
 }
 
-static inline uint32_t plx__slab_free(const struct plx__slab *slab)
-{
-    return slab->open >> 16 & (PLX__SLOT_OFFSETS - 1);
-}
-
-static inline void plx__slab_set_free(struct plx__slab *slab, uint32_t offset)
-{
-    slab->open = PLX__SLAB_MARK | offset << 16 | (uint16_t)slab->open;
-}
-
 /* An object of which only the slot is set, or NULL when there is no memory. */
 static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
 {
     struct plx__slab *slab = table->open[kind];
     if (!slab && !(slab = plx__slots_add_slab(table, kind)))
         return NULL;
-    struct plx__slot *slot = plx__slab_slot(slab, plx__slab_free(slab));
-    uint32_t next = plx__slot_next(slot);
-    plx__slab_set_free(slab, next);
-    if (next == 0)
+    struct plx__slot *slot = plx__slab_slot(slab, slab->free);
+    slab->free = (uint8_t)slot->next_low; /* within a slab an offset is enough */
+    if (slab->free == 0)
         plx__slots_next_slab(table, kind);
     table->free_count[kind]--;
     plx__slot_link(slot, PLX__SLOT_NONE);
@@ -195,13 +183,12 @@ static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slo
        is another's, and what says that it is alive is a lowest bit. */
     memset(slot + 1, 0xDA, plx__slot_size(slot) - sizeof *slot);
 #endif
-    uint32_t next = plx__slab_free(slab);
-    if (next == 0) {
-        slab->open = table->open[kind] ? table->open[kind]->number : PLX__SLAB_NONE;
+    if (slab->free == 0) {
+        slab->next = table->open[kind] ? table->open[kind]->number : PLX__SLAB_NONE;
         table->open[kind] = slab;
     }
-    plx__slot_link(slot, next);
-    plx__slab_set_free(slab, slot->offset);
+    slot->next_low = slab->free;
+    slab->free = slot->offset;
     table->free_count[kind]++;
 }
 

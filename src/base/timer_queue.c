@@ -125,11 +125,14 @@ static uint32_t take_hole(struct plx__timer_queue *queue)
     return index;
 }
 
-static void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry)
+/* For whoever has the object at hand. */
+static inline void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry,
+                            void *object)
 {
     uint32_t index = queue->hole_count > 0 ? take_hole(queue) : ++queue->far.count;
     assert(index < queue->far.capacity);
-    put_far(queue, index, entry);
+    queue->far.at[index] = entry;
+    *plx__timer_place(queue, object) = index | PLX__TIMER_FAR;
 }
 
 /* What will be needed of an object that may change its place. */
@@ -209,13 +212,13 @@ static void cut_heap(struct plx__timer_queue *queue)
     for (uint32_t i = kept; i < count; i++) {
         struct plx__timer_entry entry = queue->heap.at[i];
         set_key(&entry, deadline_of(queue, &entry));
-        push_far(queue, entry);
+        push_far(queue, entry, object_of(queue, &entry));
     }
     queue->heap.count = kept;
     make_heap(queue);
 }
 
-static void insert_entry(struct plx__timer_queue *queue, struct plx__timer_entry entry)
+static void insert(struct plx__timer_queue *queue, struct plx__timer_entry entry, void *object)
 {
     int64_t key = key_of(&entry);
     if (key <= queue->floor && queue->heap.count == queue->heap.capacity)
@@ -223,7 +226,7 @@ static void insert_entry(struct plx__timer_queue *queue, struct plx__timer_entry
     if (key <= queue->floor)
         sift_up(queue, queue->heap.count++, entry);
     else
-        push_far(queue, entry);
+        push_far(queue, entry, object);
 }
 
 /* Keeps the least `capacity` of all values that it was given, in order; returns how many. */
@@ -329,7 +332,7 @@ static void correct_first(struct plx__timer_queue *queue, int64_t deadline)
         sift_down(queue, 0, entry);
     } else {
         leave_heap(queue, 0);
-        push_far(queue, entry);
+        push_far(queue, entry, object_of(queue, &entry));
     }
 }
 
@@ -396,11 +399,11 @@ void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadl
     set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
     if (place == 0) {
-        insert_entry(queue, entry);
+        insert(queue, entry, object);
         queue->count++;
     } else if (place & PLX__TIMER_FAR) {
         leave_far(queue, place & ~PLX__TIMER_FAR);
-        insert_entry(queue, entry);
+        insert(queue, entry, object);
     } else if (deadline < key_of(&queue->heap.at[place - 1])) {
         sift_up(queue, place - 1, entry);
     }

@@ -135,7 +135,7 @@ struct plx__kind_ops {
     /* The context is being destroyed: gives back what is the process's. NULL: nothing to do. */
     void (*release)(struct plx_watcher *watcher);
 
-    /* The watcher is about to be freed. NULL: nothing to do. */
+    /* The watcher is about to be freed. Only for those that are PLX__WIDE. */
     void (*clean)(struct plx_watcher *watcher);
 };
 
@@ -195,8 +195,8 @@ struct plx_context {
 
     struct plx__slot_table slots;
     struct plx__descriptor_map map; /* of active watchers only */
-    size_t active_count;
-    size_t armed_count; /* those that keep plx_context_run() going */
+    uint32_t active_count;
+    uint32_t armed_count; /* those that keep plx_context_run() going */
 
     /*
      * While these are 0 a wait has nothing to do but to ask the kernel. They are read together.
@@ -302,7 +302,8 @@ static inline bool plx__keeps_running(uint32_t flags)
     return (flags & (PLX__ACTIVE | PLX__MUTED | PLX__BACKGROUND)) == PLX__ACTIVE;
 }
 
-/* The flags that say whether a watcher is armed change here alone. */
+/* The flags that say whether a watcher is armed change here, when it is added, and when it is
+   retired. */
 static inline void plx__watcher_mark(struct plx_context *context, struct plx_watcher *watcher,
                                      uint32_t set, uint32_t clear)
 {
@@ -344,9 +345,8 @@ void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watche
 /* Frees a retired watcher, after the cleanup of its handle. */
 static inline void plx__watcher_free(struct plx_context *context, struct plx_watcher *watcher)
 {
-    const struct plx__kind_ops *ops = plx__kinds[plx__watcher_kind(watcher)];
-    if (ops->clean)
-        ops->clean(watcher);
+    if (watcher->flags & PLX__WIDE)
+        plx__kinds[plx__watcher_kind(watcher)]->clean(watcher);
     plx__slots_put(&context->slots, &watcher->target.slot);
 }
 

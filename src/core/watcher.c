@@ -97,7 +97,8 @@ static PLX__INLINE int add(struct plx_context *context, const plx_handle *handle
     watcher->data = data;
     if (callback)
         *callback_of(watcher) = callback;
-    plx__watcher_mark(context, watcher, PLX__ACTIVE, 0);
+    watcher->flags |= PLX__ACTIVE;
+    context->armed_count += plx__keeps_running(watcher->flags);
     context->active_count++;
     plx__nest_update(context);
     if (ret_watcher)
@@ -150,7 +151,8 @@ void plx__watcher_mute(struct plx_context *context, struct plx_watcher *watcher)
 static inline void retire(struct plx_context *context, struct plx_watcher *watcher)
 {
     context->active_count--;
-    plx__watcher_mark(context, watcher, 0, PLX__ACTIVE);
+    context->armed_count -= plx__keeps_running(watcher->flags);
+    watcher->flags &= (uint16_t)~PLX__ACTIVE;
     /* Generations start again only after all were used. A ghost's old token would then look right,
        so that the ghosts have to go first. */
     if (plx__slot_retire(&watcher->target.slot) && context->has_ghosts)
