@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c: the tests of the backend wsapoll, one after another in one process, in TAP. */
+/* main.c: the tests of what is on Windows alone, one after another in one process, in TAP. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "child.h"
 #include "rig.h"
 
 static const struct {
@@ -43,11 +45,13 @@ static bool passes(size_t test, int number)
     return outcome != FAILED;
 }
 
-/* windows_test [NAME]: all tests, or one. */
+/* windows_test [NAME]: all tests, or one. With --exit NUMBER it is a child of one. */
 int main(int argc, char **argv)
 {
     int failed = 0, run = 0;
 
+    if (argc == 3 && strcmp(argv[1], CHILD_OPTION) == 0)
+        return atoi(argv[2]);
     system_prepare();
     for (size_t i = 0; i < COUNT_OF(tests); i++) {
         if (argc < 2 || strcmp(argv[1], tests[i].name) == 0) {

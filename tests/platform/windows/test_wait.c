@@ -84,10 +84,14 @@ void answers_become_facts(struct rig *rig)
         int says;
         uint32_t facts;
     } rows[] = {
-        {POLLRDNORM, PLX_READ},         {POLLWRNORM, PLX_WRITE},
-        {POLLRDBAND, PLX_PRI},          {POLLRDNORM | POLLWRNORM, PLX_READ | PLX_WRITE},
-        {POLLHUP, PLX_RDHUP},           {POLLHUP | POLLWRNORM, PLX_RDHUP | PLX_WRITE},
-        {POLLERR, PLX_ERROR | PLX_HUP | PLX_RDHUP}, {POLLERR | POLLHUP, PLX_ERROR | PLX_HUP | PLX_RDHUP},
+        {POLLRDNORM, PLX_READ},
+        {POLLWRNORM, PLX_WRITE},
+        {POLLRDBAND, PLX_PRI},
+        {POLLRDNORM | POLLWRNORM, PLX_READ | PLX_WRITE},
+        {POLLHUP, PLX_RDHUP},
+        {POLLHUP | POLLWRNORM, PLX_RDHUP | PLX_WRITE},
+        {POLLERR, PLX_ERROR | PLX_HUP | PLX_RDHUP},
+        {POLLERR | POLLHUP, PLX_ERROR | PLX_HUP | PLX_RDHUP},
         {POLLNVAL, PLX__GONE},
     };
     static const int resets[] = {WSAECONNRESET, WSAECONNABORTED, WSAENETRESET, WSAETIMEDOUT};
