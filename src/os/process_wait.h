@@ -25,7 +25,10 @@ int plx__process_wait_open(struct plx__process_wait *wait, int64_t pid);
 /* From now on `finished` is not called, and on no thread it still runs. */
 void plx__process_wait_close(struct plx__process_wait *wait);
 
-/* What the process gave to exit(); PLX_ERR_AGAIN: it has not finished. */
+/*
+ * What the process gave to exit(). Only after `finished` was called: that of one which runs is
+ * STILL_ACTIVE, a number like others.
+ */
 int plx__process_wait_status(const struct plx__process_wait *wait, int *ret_status);
 
 #endif

@@ -48,10 +48,6 @@ void plx__process_wait_close(struct plx__process_wait *wait)
 int plx__process_wait_status(const struct plx__process_wait *wait, int *ret_status)
 {
     DWORD status;
-    /* The status alone does not say it: that of one which is running, 259, is an ordinary number.
-     */
-    if (WaitForSingleObject(wait->process, 0) != WAIT_OBJECT_0)
-        return PLX_ERR_AGAIN;
     if (!GetExitCodeProcess(wait->process, &status))
         return plx__os_error();
     *ret_status = (int)status;

@@ -54,7 +54,7 @@ uint32_t plx__process_finish(struct plx_watcher *watcher)
     struct process *process = to_process(watcher);
     if (process->code == PLX_ERR_AGAIN)
         process->code = plx__process_wait_status(&process->wait, &process->status);
-    return process->code == PLX_ERR_AGAIN ? 0 : PLX_PROCESS;
+    return PLX_PROCESS;
 }
 
 /* What is over is ready for good. */
