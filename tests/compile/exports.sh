@@ -2,10 +2,6 @@
 # What the linker sees: the functions marked PLX_API, and of the rest nothing that could clash.
 # shellcheck shell=bash disable=SC2154
 
-declared_functions() {
-    cat "$top"/include/pollux/*.h | sed -n 's/^PLX_API .*\(plx_[a-z0-9_]*\)(.*/\1/p' | sort
-}
-
 exported_symbols() {
     nm -D --defined-only --format=posix "$1" | cut -d ' ' -f 1 | sort
 }
