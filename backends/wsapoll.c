@@ -447,7 +447,10 @@ static int ws_add(struct plx__queue *queue, struct plx__target *target, uint32_t
     return PLX_OK;
 }
 
-/* A closed socket would be noticed only when something else ends the sleep (quirk d). */
+/*
+ * A closed socket would be noticed only when something else ends the sleep (quirk d). There is
+ * nothing that could be held of it.
+ */
 static int ws_modify(struct plx__queue *queue, struct plx__target *target, uint32_t was,
                      uint32_t want)
 {
