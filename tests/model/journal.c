@@ -52,15 +52,15 @@ static void on_alarm(int signal)
     _exit(1);
 }
 
-void journal_begin(int test, const char *backend, uint64_t seed, bool is_echoed)
+void journal_begin(int test, const char *option, const char *name, uint64_t seed, bool is_echoed)
 {
     journal.written = 0;
     journal.is_echoed = is_echoed;
     snprintf(journal.title, sizeof journal.title,
-             "# to see it again: --backend %s --seed %llu; the last operations:\n", backend,
+             "# to see it again: %s %s --seed %llu; the last operations:\n", option, name,
              (unsigned long long)seed);
     snprintf(journal.verdict, sizeof journal.verdict, "not ok %d - %s, seed %llu\n1..%d\n", test,
-             backend, (unsigned long long)seed, test);
+             name, (unsigned long long)seed, test);
     signal(SIGALRM, on_alarm);
 }
 

@@ -13,9 +13,9 @@
 
 #define JOURNAL_PRINTF __attribute__((format(printf, 1, 2)))
 
-/* Starts test number `test`, on a clean page. `is_echoed`: each operation is printed as it comes.
- */
-void journal_begin(int test, const char *backend, uint64_t seed, bool is_echoed);
+/* Starts test number `test`, on a clean page. `option`: "--backend" or what else plays it, with
+   that name, again. `is_echoed`: each operation is printed as it comes. */
+void journal_begin(int test, const char *option, const char *name, uint64_t seed, bool is_echoed);
 
 /* The next operation, and then, on the same line, how it went. */
 void journal_note(const char *format, ...) JOURNAL_PRINTF;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "faults.h"
 #include "journal.h"
 #include "run.h"
@@ -20,14 +21,18 @@ struct options {
     uint64_t operations;
     uint64_t seed;
     plx_backend backend; /* PLX_BACKEND_AUTO: each one */
+    bool is_comparison;
+    plx_backend compared[COMPARE_SIDES];
+    int compared_count;
     bool is_traced;
 };
 
 static const char usage[] =
-    "usage: model [--operations N] [--seed N] [--backend NAME] [--trace]\n"
+    "usage: model [--operations N] [--seed N] [--backend NAME | --compare NAMES] [--trace]\n"
     "  --operations N  the length of the schedule on each backend (100000)\n"
     "  --seed N        the schedule (another one each time)\n"
     "  --backend NAME  the backend (each that works here)\n"
+    "  --compare NAMES the same schedule on several at once: all, or names with commas\n"
     "  --trace         print each operation\n";
 
 static int complain(const char *problem, const char *what)
@@ -52,6 +57,26 @@ static int parse_backend(const char *name, plx_backend *backend)
     return *backend < 0 ? complain("no such backend: ", name) : STATUS_PASS;
 }
 
+static int parse_names(const char *names, struct options *options)
+{
+    char text[100], *rest = text;
+    options->is_comparison = true;
+    if (strcmp(names, "all") == 0) {
+        int count = plx_backend_list(options->compared, COMPARE_SIDES);
+        options->compared_count = count < COMPARE_SIDES ? count : COMPARE_SIDES;
+        return STATUS_PASS;
+    }
+    if ((size_t)snprintf(text, sizeof text, "%s", names) >= sizeof text)
+        return complain("too many names: ", names);
+    for (char *name; (name = strtok_r(rest, ",", &rest));) {
+        plx_backend backend = plx_backend_from_name(name);
+        if (backend < 0 || options->compared_count == COMPARE_SIDES)
+            return complain("no such backend, or too many: ", name);
+        options->compared[options->compared_count++] = backend;
+    }
+    return STATUS_PASS;
+}
+
 static int parse(int count, char **arguments, struct options *options)
 {
     for (int i = 1; i < count; i++) {
@@ -69,6 +94,8 @@ static int parse(int count, char **arguments, struct options *options)
             status = parse_number(arguments[++i], &options->seed);
         else if (strcmp(name, "--backend") == 0)
             status = parse_backend(arguments[++i], &options->backend);
+        else if (strcmp(name, "--compare") == 0)
+            status = parse_names(arguments[++i], options);
         else
             return complain("unknown option ", name);
         if (status != STATUS_PASS)
@@ -92,7 +119,7 @@ static void test(int number, plx_backend backend, const struct options *options)
         journal_print("ok %d - %s # SKIP it does not work here\n", number, name);
         return;
     }
-    journal_begin(number, name, options->seed, options->is_traced);
+    journal_begin(number, "--backend", name, options->seed, options->is_traced);
     run_schedule(&run, backend, options->seed, options->operations);
     const struct totals *totals = &run.totals;
     journal_print("# %s: %lu adds, %lu waits, %lu reports, %lu faults, %lu closed under their "
@@ -104,9 +131,39 @@ static void test(int number, plx_backend backend, const struct options *options)
     journal_print("ok %d - %s, seed %llu\n", number, name, (unsigned long long)options->seed);
 }
 
+/* All at once, and then a line for each pair: what is equal to the first is equal. */
+static int compare(const struct options *options)
+{
+    char names[100];
+    size_t size = 0;
+    for (int i = 0; i < options->compared_count; i++) {
+        const char *name = plx_backend_name(options->compared[i]);
+        size += (size_t)snprintf(names + size, sizeof names - size, "%s%s", i > 0 ? "," : "", name);
+        if (!plx_backend_is_available(options->compared[i]))
+            return complain("it does not work here: ", name);
+    }
+    if (options->compared_count < 2)
+        return complain("there is nothing to compare with: ", names);
+    journal_begin(1, "--compare", names, options->seed, options->is_traced);
+    unsigned long reports = compare_play(options->compared, options->compared_count, options->seed,
+                                         options->operations);
+    journal_print("# %s: %lu reports\n", names, reports);
+    int tests = 0;
+    for (int a = 0; a < options->compared_count; a++) {
+        for (int b = a + 1; b < options->compared_count; b++)
+            journal_print("ok %d - %s and %s report the same, seed %llu\n", ++tests,
+                          plx_backend_name(options->compared[a]),
+                          plx_backend_name(options->compared[b]),
+                          (unsigned long long)options->seed);
+    }
+    journal_print("1..%d\n", tests);
+    return STATUS_PASS;
+}
+
 int main(int argc, char **argv)
 {
-    struct options options = {100000, seed_of_now(), PLX_BACKEND_AUTO, false};
+    struct options options = {
+        .operations = 100000, .seed = seed_of_now(), .backend = PLX_BACKEND_AUTO};
     plx_backend backends[8];
     int count = plx_backend_list(backends, 8);
 
@@ -117,6 +174,11 @@ int main(int argc, char **argv)
         count = 1;
     }
     signal(SIGPIPE, SIG_IGN); /* pipes whose reader went are part of the schedule */
+    if (options.is_comparison) {
+        journal_print("# seed %llu, %llu operations\n", (unsigned long long)options.seed,
+                      (unsigned long long)options.operations);
+        return compare(&options);
+    }
     faults_install();
     processes_install();
     notifies_install();
