@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "calls_kqueue.h"
 #include "desk.h"
 #include "fallback.h"
 #include "runtime.h"
@@ -461,8 +462,14 @@ int main(void)
     return 0;
 #endif
     const struct cost_group groups[] = {
-        {cases, COUNT_OF(cases)},
-        {runtime_cases, runtime_case_count},
+        {cases, COUNT_OF(cases), 0},
+        {runtime_cases, runtime_case_count, 0},
+#ifdef POLLUX_PLAYS_KQUEUE
+        calls_kqueue_group,
+#endif
     };
+#ifdef POLLUX_PLAYS_KQUEUE
+    calls_kqueue_count();
+#endif
     return desk_run_cases(groups, COUNT_OF(groups));
 }

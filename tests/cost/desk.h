@@ -40,10 +40,12 @@ struct cost_case {
     bool is_epoll_only;
 };
 
-/* What one file has. */
+/* What one file has. The cases are for epoll and poll, which have a column each, or for one backend
+   that is played. */
 struct cost_group {
     const struct cost_case *cases;
     size_t count;
+    plx_backend played; /* 0: none */
 };
 
 /* Runs all cases on all backends and prints TAP; returns the status of the process. */
@@ -71,6 +73,13 @@ int desk_look(struct desk *desk);
 
 /* Called once, inside the next operation that sleeps, just before it does. */
 void desk_on_sleep(void (*handler)(void *), void *argument);
+
+/* For those who count the calls of a played kernel: what it calls itself does not count. */
+enum counted { COUNT_CREATE, COUNT_KEVENT, COUNT_POLL };
+void desk_count(enum counted what);
+void desk_before_sleep(void);
+void desk_pause(void);
+void desk_go_on(void);
 
 /* No marks for the rest of the case: what it does beside its operations is not for strace. */
 void desk_stop_marking(void);

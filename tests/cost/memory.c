@@ -389,8 +389,8 @@ static const struct cost_case cases[] = {
 int main(void)
 {
     const struct cost_group groups[] = {
-        {cases, COUNT_OF(cases)},
-        {allocation_cases, allocation_case_count},
+        {cases, COUNT_OF(cases), 0},
+        {allocation_cases, allocation_case_count, 0},
     };
     return desk_run_cases(groups, COUNT_OF(groups));
 }

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "closing.h"
+
 int __real_close(int fd);
 int __real_dup2(int from, int to);
 int __real_dup3(int from, int to, int flags);
@@ -16,21 +18,9 @@ int __wrap_close(int fd) __attribute__((weak));
 int __wrap_dup2(int from, int to) __attribute__((weak));
 int __wrap_dup3(int from, int to, int flags) __attribute__((weak));
 
-/* NULL where the shim is not linked. */
-void kqueue_shim_closing(int fd) __attribute__((weak));
-void port_shim_closing(int fd) __attribute__((weak));
-
-static void tell(int fd)
-{
-    if (kqueue_shim_closing)
-        kqueue_shim_closing(fd);
-    if (port_shim_closing)
-        port_shim_closing(fd);
-}
-
 int __wrap_close(int fd)
 {
-    tell(fd);
+    shims_closing(fd);
     return __real_close(fd);
 }
 
@@ -39,7 +29,7 @@ static void before_dup(int from, int to)
 {
     int cause = errno;
     if (from != to && fcntl(from, F_GETFD) >= 0)
-        tell(to);
+        shims_closing(to);
     errno = cause;
 }
 
