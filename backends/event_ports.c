@@ -7,20 +7,24 @@
  *
  *   a. A descriptor is associated for one event, whose delivery ends the association. Associating
  *      looks at the descriptor and fires at once if it is ready: done before the next wait, to
- * those that were reported and to nobody else, that is what level means. b. What fires later has
- * the bits of its first wake-up and is told as it was then, although there may be more by now, or
- * nothing any more. Whoever was not looked at in this very wait is asked about with poll(2), once
- * for all of a batch. c. port_getn() gives events together with ETIME. With EINTR it leaves its
- * count and its list as they were: whether there is something shows in the list alone. d. Closing a
- * descriptor drops its association and its event without a word, also while a duplicate lives.
- * There are no ghosts; but who was reported is not associated until the next wait, so that the
- * kernel cannot say whether the number is another file's. fstat(2) can. e. port_dissociate() says
- * ENOENT of what was delivered, and of what was closed. f. Sent events are not joined, and take
- * places of which descriptors have theirs: port_send() is refused in a full port. An alert needs no
- * place. g. A port is shared with a forked child. What that one takes out is lost for the parent,
- * so that it may only close it. h. A port is readable while it has events, whether or not they
- * still hold; an alert does not show. i. A number that is not open is EBADFD: EBADF is about the
- * port.
+ *      those that were reported and to nobody else, that is what level means.
+ *   b. What fires later has the bits of its first wake-up and is told as it was then, although
+ *      there may be more by now, or nothing any more. Whoever was not looked at in this very wait
+ *      is asked about with poll(2), once for all of a batch.
+ *   c. port_getn() gives events together with ETIME. With EINTR it leaves its count and its list as
+ *      they were: whether there is something shows in the list alone. What came at the same time as
+ *      the signal is still in the queue.
+ *   d. Closing a descriptor drops its association and its event without a word, also while a
+ *      duplicate lives. There are no ghosts; but who was reported is not associated until the next
+ *      wait, so that the kernel cannot say whether the number is another file's. fstat(2) can.
+ *   e. port_dissociate() says ENOENT of what was delivered, and of what was closed.
+ *   f. Sent events are not joined, and take places of which descriptors have theirs: port_send() is
+ *      refused in a full port. An alert needs no place.
+ *   g. A port is shared with a forked child. What that one takes out is lost for the parent, so
+ *      that it may only close it.
+ *   h. A port is readable while it has events, whether or not they still hold; an alert does not
+ *      show.
+ *   i. A number that is not open is EBADFD: EBADF is about the port.
  */
 #include "backends/event_ports.h"
 
@@ -130,8 +134,9 @@ struct plx__queue {
     struct plx__record *records;
     int capacity;
     int count;
-    int done; /* records before this one are as they go up */
-    bool saw_wake;
+    int done;                        /* records before this one are as they go up */
+    bool is_woken;                   /* this wait is not to sleep any more */
+    bool saw_wake;                   /* and an outer loop is to see why */
     struct pollfd looks[PLX__BATCH]; /* of the record of the same index; ~fd: nothing to ask */
     port_event_t events[PLX__BATCH];
 };
@@ -448,7 +453,8 @@ static int identify(int fd, uint32_t *ret_identity)
     struct stat file;
     if (CALLS.identify(fd, &file) < 0)
         return error_code();
-    uint64_t mix = (uint64_t)file.st_dev << 32 ^ (uint64_t)file.st_ino;
+    uint64_t mix =
+        (uint64_t)file.st_dev << 32 ^ (uint64_t)file.st_rdev << 16 ^ (uint64_t)file.st_ino;
     *ret_identity = (uint32_t)(mix * UINT64_C(0x9E3779B97F4A7C15) >> 32);
     return PLX_OK;
 }
@@ -652,6 +658,7 @@ static bool accept_wake(struct plx__queue *queue, const port_event_t *event)
 static void take_wake(struct plx__queue *queue, const port_event_t *event)
 {
     bool is_wake = accept_wake(queue, event);
+    queue->is_woken = true;
     if (queue->kernel.bell < 0 || queue->saw_wake || !is_wake)
         return;
     queue->saw_wake = true;
@@ -694,25 +701,36 @@ static void take(struct plx__queue *queue, const port_event_t *event, bool is_sl
     queue->looks[record - queue->records].events = from_interest(row->want);
 }
 
-/* One call. Anything may come with ETIME, and with EINTR what the list shows (quirk c). */
-static int get(struct plx__queue *queue, plx_duration timeout)
+/* One call; returns how many events it gave. */
+static int get_events(struct plx__queue *queue, plx_duration timeout)
 {
     struct timespec left = {.tv_sec = (time_t)(timeout / PLX_SECONDS(1)),
                             .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
     uint_t room = (uint_t)(queue->capacity - queue->count);
     uint_t count = 1;
     queue->events[0].portev_source = NO_SOURCE;
-    if (CALLS.get(queue->kernel.port, queue->events, room, &count, timeout < 0 ? NULL : &left) <
-        0) {
-        if (errno != ETIME && errno != EINTR)
-            return error_code();
-        if (queue->events[0].portev_source == NO_SOURCE)
-            count = 0;
-    }
+    int result =
+        CALLS.get(queue->kernel.port, queue->events, room, &count, timeout < 0 ? NULL : &left);
+    if (result < 0 && errno != ETIME && errno != EINTR)
+        return error_code();
+    if (queue->events[0].portev_source == NO_SOURCE)
+        count = 0;
     queue->is_full = count == room;
     for (uint_t i = 0; i < count; i++)
         take(queue, &queue->events[i], timeout != 0);
-    return PLX_OK;
+    return (int)count;
+}
+
+/* A signal may have been first although there are events: without a sleep they come (quirk c). */
+static int get(struct plx__queue *queue, plx_duration timeout)
+{
+    errno = 0;
+    int count = get_events(queue, timeout);
+    if (count == 0 && errno == EINTR) {
+        count = get_events(queue, 0);
+        errno = EINTR;
+    }
+    return count < 0 ? count : PLX_OK;
 }
 
 /* Asks poll(2) about those in doubt. False: it could not be asked, or need not be. */
@@ -786,7 +804,7 @@ static int collect(struct plx__queue *queue, plx_duration timeout)
         if (queue->count == queue->capacity)
             break;
         /* Who has to wait for memory keeps nobody else waiting. */
-        bool is_quick = queue->is_full || queue->count > 0 || code < 0;
+        bool is_quick = queue->is_full || queue->is_woken || queue->count > 0 || code < 0;
         int got = get(queue, is_quick ? 0 : timeout);
         end_records(queue);
         if (got < 0)
@@ -806,7 +824,7 @@ static int ev_wait(struct plx__queue *queue, struct plx__record *records, int ca
     queue->records = records;
     queue->capacity = capacity;
     queue->count = queue->done = 0;
-    queue->saw_wake = false;
+    queue->is_woken = queue->saw_wake = false;
     queue->round = (queue->round + 1) % ROUNDS;
     if (queue->kernel.bell >= 0)
         begin_nested(queue);

@@ -404,8 +404,12 @@ START_TEST(b4_an_interruption_is_no_error_and_all_else_is)
         for (plx_duration timeout = -1; timeout <= 1; timeout++) {
             calls.refuse = is_event_ports() ? 2 + FULL : 1; /* before that it is armed again */
             calls.cause = rows[i].cause;
-            ck_assert_int_eq(rig.backend->wait(rig.queue, records, ROOM, timeout), rows[i].result);
+            int result = rig.backend->wait(rig.queue, records, ROOM, timeout);
             ck_assert_int_eq(errno, rows[i].cause);
+            if (is_event_ports() && rows[i].cause == EINTR)
+                ck_assert_int_eq(result, 1); /* which looks once more */
+            else
+                ck_assert_int_eq(result, rows[i].result);
             ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ); /* nothing was lost */
         }
     }

@@ -6,12 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <port.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <pollux/error.h>
 
+#include "backends/event_ports.h"
 #include "crowd.h"
 #include "event_ports_shim.h"
 #include "require.h"
@@ -95,19 +95,37 @@ START_TEST(what_comes_with_eintr_is_told)
 }
 END_TEST
 
-/* The count still says that one was asked for, and the list what the last call wrote there. */
+/* The count still says that one was asked for. Nested, nothing is to be taken for a wake either. */
 START_TEST(eintr_alone_is_nothing)
 {
-    struct ends ends = rig_readable_pipe();
+    struct plx__record records[ROOM];
+    struct ends ends = rig_pipe();
     struct rig rig;
     rig_open(&rig, 8);
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     for (int round = 0; round < 3; round++) {
         play((struct port_traits){.eintr_every = 1});
-        ck_assert_uint_eq(facts_in_a_sleep(&rig, target), 0);
+        ck_assert_int_eq(rig.backend->wait(rig.queue, records, ROOM, PLX_SECONDS(50)), 0);
         play((struct port_traits){.eintr_every = 0});
+        put_byte(ends.write);
         ck_assert_uint_eq(facts_in_a_sleep(&rig, target), PLX_READ);
+        take_byte(ends.read);
+        ck_assert_int_ge(rig.backend->nest(rig.queue), 0);
     }
+    rig_close(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
+START_TEST(what_came_with_a_signal_is_told)
+{
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
+    play((struct port_traits){.eintr_every = 1});
+    for (int round = 0; round < 3; round++)
+        ck_assert_uint_eq(facts_in_a_sleep(&rig, target), PLX_READ);
     rig_close(&rig);
     rig_close_ends(ends);
 }
@@ -140,20 +158,31 @@ START_TEST(a_mask_is_whole)
 }
 END_TEST
 
-/* In a sleep the kernel tells what woke it. */
+static struct ends intruders;
+
+static void hang_up(void)
+{
+    close(intruders.write);
+}
+
+/* In a sleep the kernel tells what woke it: here, one of three, between its look and the sleep. */
 START_TEST(an_end_is_whole_in_a_sleep)
 {
     for (int turn = 0; turn < 4; turn++) {
-        struct ends ends = rig_sockets();
         struct rig rig;
+        intruders = rig_sockets();
+        put_byte(intruders.write);
         rig_open(&rig, 8);
+        struct plx__target *target = rig_add(&rig, intruders.read, PLX_READ | PLX_RDHUP);
+        ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+        take_byte(intruders.read);
         play((struct port_traits){.one_bit = true});
-        struct plx__target *target = rig_add(&rig, ends.read, PLX_READ | PLX_RDHUP);
-        ck_assert_uint_eq(rig_facts(&rig, target), 0);
-        close(ends.write);
+        calls.intrude = hang_up;
+        calls.intrude_before = ROOM == 1 ? 3 : 2;
         ck_assert_uint_eq(facts_in_a_sleep(&rig, target), PLX_READ | PLX_RDHUP | PLX_HUP);
+        ck_assert_uint_eq(calls.intrude_before, 0);
         rig_close(&rig);
-        close(ends.read);
+        close(intruders.read);
     }
 }
 END_TEST
@@ -252,6 +281,30 @@ START_TEST(who_is_changed_all_the_time_has_a_turn)
 }
 END_TEST
 
+/* It is still on the list of those that were reported, when it is reported once more. */
+START_TEST(nobody_is_told_twice_where_a_round_ends)
+{
+    struct plx__record records[ROOM];
+    struct ends ends[3];
+    struct plx__target *targets[3];
+    struct rig rig;
+    rig_open(&rig, 8);
+    for (int i = 0; i < 3; i++) {
+        ends[i] = rig_readable_pipe();
+        targets[i] = rig_add(&rig, ends[i].read, PLX_READ);
+    }
+    ck_assert_int_eq(rig_wait(&rig, records, 1), 1);
+    ck_assert(rig_is_of(&records[0], targets[0]));
+    ck_assert(rig.backend->remove(rig.queue, targets[0]));
+    ck_assert_int_eq(rig.backend->add(rig.queue, targets[0], PLX_READ), PLX_OK);
+    ck_assert_int_eq(rig_wait(&rig, records, ROOM), ROOM < 3 ? ROOM : 3);
+    ck_assert_int_eq(rig_wait(&rig, records, ROOM), ROOM < 3 ? ROOM : 3);
+    rig_close(&rig);
+    for (int i = 0; i < 3; i++)
+        rig_close_ends(ends[i]);
+}
+END_TEST
+
 /* --- Between report and wait --- */
 
 START_TEST(who_was_reported_and_closed_is_gone_once)
@@ -311,6 +364,50 @@ START_TEST(a_reported_number_that_came_back_is_noticed)
 }
 END_TEST
 
+/* A close is final, even though the file has come back: the kernel dropped the association. */
+START_TEST(the_same_file_at_its_old_number_is_new)
+{
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *stale = rig_add(&rig, ends.read, PLX_READ);
+    struct plx__target *fresh = rig_target(&rig, ends.read);
+    int spare = dup(ends.read);
+    close(ends.read);
+    ck_assert_int_eq(dup2(spare, ends.read), ends.read);
+    ck_assert_int_eq(rig.backend->holds(rig.queue, stale), PLX_ERR_NOTFOUND);
+    ck_assert_int_eq(rig.backend->add(rig.queue, fresh, PLX_READ), PLX_OK);
+    ck_assert_uint_eq(rig_facts(&rig, fresh), PLX_READ);
+    rig_close(&rig);
+    rig_close_ends(ends);
+    close(spare);
+}
+END_TEST
+
+/* Others are told meanwhile, and it comes when there is memory again. */
+START_TEST(who_waits_for_memory_keeps_nobody_waiting)
+{
+    struct plx__record records[1];
+    struct ends ends = rig_readable_pipe(), others = rig_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ | PLX_ONESHOT);
+    struct plx__target *other = rig_add(&rig, others.read, PLX_READ | PLX_ONESHOT);
+    ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+    ck_assert_uint_eq(rig_facts(&rig, target), 0);
+    rig_modify(&rig, target, PLX__SILENT, PLX_READ | PLX_ONESHOT);
+    put_byte(others.write);
+    calls.refuse = 1;
+    calls.cause = ENOMEM;
+    ck_assert_int_eq(rig.backend->wait(rig.queue, records, 1, 0), 1);
+    ck_assert(rig_is_of(&records[0], other));
+    ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+    rig_close(&rig);
+    rig_close_ends(ends);
+    rig_close_ends(others);
+}
+END_TEST
+
 START_TEST(who_cannot_be_armed_again_waits_for_memory)
 {
     struct ends ends = rig_readable_pipe();
@@ -350,6 +447,54 @@ START_TEST(a_full_port_can_be_woken)
         ck_assert_uint_eq(facts_in_a_sleep(&rig, target), PLX_READ);
         take_byte(ends.read);
     }
+    rig_close(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
+static int refuse_to_send(int port, int events, void *user)
+{
+    (void)port;
+    (void)events;
+    (void)user;
+    errno = EAGAIN;
+    return -1;
+}
+
+static int refuse_to_alert(int port, int flags, int events, void *user)
+{
+    (void)flags;
+    return refuse_to_send(port, events, user);
+}
+
+/* One that got lost does not stand in the way of those to come. */
+START_TEST(a_refused_wake_is_sent_again)
+{
+    struct rig rig;
+    rig_open(&rig, 8);
+    int port = port_of();
+    struct plx__event_ports_calls honest = plx__event_ports_calls;
+    plx__event_ports_calls.send = refuse_to_send;
+    plx__event_ports_calls.alert = refuse_to_alert;
+    rig.backend->wake(rig.queue);
+    plx__event_ports_calls = honest;
+    rig.backend->wake(rig.queue);
+    ck_assert_int_eq(port_shim_kept(port), 1);
+    rig_close(&rig);
+}
+END_TEST
+
+/* It is taken by the call that ends a round, which is not the one that sleeps. */
+START_TEST(a_wake_where_a_round_ends_ends_the_sleep)
+{
+    struct plx__record records[1];
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    rig_add(&rig, ends.read, PLX_READ | PLX_ONESHOT);
+    ck_assert_int_eq(rig_wait(&rig, records, 1), 1);
+    rig.backend->wake(rig.queue);
+    ck_assert_int_eq(rig.backend->wait(rig.queue, records, 1, PLX_FOREVER), 0);
     rig_close(&rig);
     rig_close_ends(ends);
 }
@@ -427,6 +572,84 @@ START_TEST(who_is_not_renewed_is_silent)
     ck_assert_int_eq(rig.backend->renew(rig.queue, true), PLX_OK);
     rig.backend->settle(rig.queue, true);
     ck_assert_uint_eq(rig_facts(&rig, target), 0);
+    rig_close(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
+/* A target that was in the fresh port for a while is back in the old one. */
+START_TEST(who_was_renewed_in_vain_is_where_he_was)
+{
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
+    for (int round = 0; round < 3; round++) {
+        ck_assert_int_eq(rig.backend->renew(rig.queue, true), PLX_OK);
+        ck_assert_int_eq(rig.backend->add(rig.queue, target, PLX_READ), PLX_OK);
+        rig.backend->settle(rig.queue, false);
+        ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+    }
+    rig_close(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
+/* --- A kernel that errs --- */
+
+static int (*honest_get)(int, port_event_t *, uint_t, uint_t *, struct timespec *);
+
+/* Its first event is somebody else's. */
+static int give_foreign(int port, port_event_t *events, uint_t room, uint_t *count,
+                        struct timespec *timeout)
+{
+    int result = honest_get(port, events, room, count, timeout);
+    if (result == 0 && *count > 0)
+        events[0].portev_user = NULL;
+    return result;
+}
+
+/* Its first event has bits that nobody asked for. */
+static int give_too_much(int port, port_event_t *events, uint_t room, uint_t *count,
+                         struct timespec *timeout)
+{
+    int result = honest_get(port, events, room, count, timeout);
+    if (result == 0 && *count > 0)
+        events[0].portev_events |= POLLOUT | POLLPRI | POLLRDNORM;
+    return result;
+}
+
+static void err(int (*wrong)(int, port_event_t *, uint_t, uint_t *, struct timespec *))
+{
+    honest_get = plx__event_ports_calls.get;
+    plx__event_ports_calls.get = wrong;
+}
+
+/* Nobody is told under a token that is not his, and he is associated again. */
+START_TEST(a_foreign_event_is_not_told)
+{
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
+    err(give_foreign);
+    ck_assert_uint_eq(rig_facts(&rig, target), 0);
+    plx__event_ports_calls.get = honest_get;
+    ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+    rig_close(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
+START_TEST(what_was_not_asked_for_is_not_told)
+{
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
+    ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+    err(give_too_much);
+    ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
     rig_close(&rig);
     rig_close_ends(ends);
 }
@@ -607,11 +830,91 @@ START_TEST(a_bell_does_not_end_a_sleep)
 }
 END_TEST
 
+/* The wait has taken it, and nobody has lowered it. */
+START_TEST(a_wake_that_was_taken_still_shows)
+{
+    struct plx__record records[ROOM];
+    struct rig rig;
+    rig_open(&rig, 8);
+    int port = rig.backend->nest(rig.queue);
+    rig.backend->wake(rig.queue);
+    ck_assert_int_eq(rig.backend->wait(rig.queue, records, ROOM, PLX_FOREVER), 1);
+    ck_assert(rig_is_wake(&records[0]));
+    ck_assert(shows(port));
+    rig.backend->raise(rig.queue, false);
+    ck_assert(!shows(port));
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_change_shows_at_once)
+{
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    int port = rig.backend->nest(rig.queue);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ | PLX_ONESHOT);
+    ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
+    ck_assert(!shows(port));
+    rig_modify(&rig, target, PLX__SILENT, PLX_READ | PLX_ONESHOT);
+    ck_assert(shows(port));
+    rig_close(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
+/* The nth call of a wait is refused: a ready descriptor shows all the same, or something else does,
+   and the next wait that is not refused tells of it. */
+START_TEST(what_could_not_be_shown_is_shown_otherwise)
+{
+    struct ends ends = rig_readable_pipe();
+    for (uint32_t n = 1; n <= 8; n++) {
+        struct plx__record records[ROOM];
+        struct rig rig;
+        rig_open(&rig, 8);
+        int port = rig.backend->nest(rig.queue);
+        struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
+        calls.refuse = n;
+        calls.cause = ENOMEM;
+        rig.backend->wait(rig.queue, records, ROOM, 0);
+        ck_assert(shows(port));
+        calls.refuse = 0;
+        uint32_t facts = rig_facts(&rig, target);
+        ck_assert(facts == PLX_READ || ROOM == 1);
+        ck_assert(shows(port));
+        rig_close(&rig);
+    }
+    rig_close_ends(ends);
+}
+END_TEST
+
+/* The nth call of a wait is refused, and an alarm that has rung shows all the same. */
+START_TEST(a_bell_that_cannot_be_hung_is_replaced)
+{
+    for (uint32_t n = 1; n <= 4; n++) {
+        struct plx__record records[ROOM];
+        struct rig rig;
+        rig_open(&rig, 8);
+        int port = rig.backend->nest(rig.queue);
+        rig.backend->alarm(rig.queue, 0);
+        calls.refuse = n;
+        calls.cause = ENOMEM;
+        rig.backend->wait(rig.queue, records, ROOM, 0);
+        ck_assert(shows(port));
+        calls.refuse = 0;
+        rig.backend->wait(rig.queue, records, ROOM, 0);
+        ck_assert(shows(port));
+        rig_close(&rig);
+    }
+}
+END_TEST
+
 static void add_bad_days(TCase *tests)
 {
     tcase_add_test(tests, what_comes_with_etime_is_told);
     tcase_add_test(tests, what_comes_with_eintr_is_told);
     tcase_add_test(tests, eintr_alone_is_nothing);
+    tcase_add_test(tests, what_came_with_a_signal_is_told);
     tcase_add_test(tests, a_mask_is_whole);
     tcase_add_test(tests, an_end_is_whole_in_a_sleep);
     tcase_add_test(tests, what_is_over_is_not_told);
@@ -619,10 +922,15 @@ static void add_bad_days(TCase *tests)
     tcase_add_test(tests, a_doubt_that_stays_is_told);
     tcase_add_test(tests, everybody_has_a_turn_whatever_the_order);
     tcase_add_test(tests, who_is_changed_all_the_time_has_a_turn);
+    tcase_add_test(tests, nobody_is_told_twice_where_a_round_ends);
     tcase_add_test(tests, who_was_reported_and_closed_is_gone_once);
     tcase_add_test(tests, everybody_who_is_gone_is_told_once);
     tcase_add_test(tests, a_reported_number_that_came_back_is_noticed);
+    tcase_add_test(tests, the_same_file_at_its_old_number_is_new);
     tcase_add_test(tests, who_cannot_be_armed_again_waits_for_memory);
+    tcase_add_test(tests, who_waits_for_memory_keeps_nobody_waiting);
+    tcase_add_test(tests, a_foreign_event_is_not_told);
+    tcase_add_test(tests, what_was_not_asked_for_is_not_told);
 }
 
 static void add_costs(TCase *tests)
@@ -633,22 +941,34 @@ static void add_costs(TCase *tests)
     tcase_add_test(tests, a_change_after_a_report_costs_nothing);
 }
 
+static void add_ports(TCase *tests)
+{
+    tcase_add_test(tests, a_full_port_can_be_woken);
+    tcase_add_test(tests, a_refused_wake_is_sent_again);
+    tcase_add_test(tests, a_wake_where_a_round_ends_ends_the_sleep);
+    tcase_add_test(tests, wakes_take_one_place);
+    tcase_add_test(tests, who_is_removed_takes_no_place);
+    tcase_add_test(tests, a_child_leaves_its_parents_port_alone);
+    tcase_add_test(tests, who_is_not_renewed_is_silent);
+    tcase_add_test(tests, who_was_renewed_in_vain_is_where_he_was);
+    tcase_add_test(tests, what_rang_is_taken_back);
+    tcase_add_test(tests, a_lowered_wake_takes_nobody_along);
+    tcase_add_test(tests, a_wake_that_was_taken_still_shows);
+    tcase_add_test(tests, a_bell_does_not_end_a_sleep);
+    tcase_add_test(tests, a_change_shows_at_once);
+    tcase_add_test(tests, what_could_not_be_shown_is_shown_otherwise);
+    tcase_add_test(tests, a_bell_that_cannot_be_hung_is_replaced);
+}
+
 Suite *event_ports_suite(void)
 {
     Suite *suite = suite_create("event_ports");
     TCase *tests = tcase_create("event_ports");
     tcase_add_checked_fixture(tests, use, NULL);
     add_bad_days(tests);
-    tcase_add_test(tests, a_full_port_can_be_woken);
-    tcase_add_test(tests, wakes_take_one_place);
-    tcase_add_test(tests, who_is_removed_takes_no_place);
-    tcase_add_test(tests, a_child_leaves_its_parents_port_alone);
-    tcase_add_test(tests, who_is_not_renewed_is_silent);
+    add_ports(tests);
     if (PLX__BATCH > 1) /* else all batches are full */
         add_costs(tests);
-    tcase_add_test(tests, what_rang_is_taken_back);
-    tcase_add_test(tests, a_lowered_wake_takes_nobody_along);
-    tcase_add_test(tests, a_bell_does_not_end_a_sleep);
     suite_add_tcase(suite, tests);
     return suite;
 }
