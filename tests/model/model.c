@@ -238,6 +238,10 @@ static int code_of_second(const struct model *model, const struct registration *
     /* Plain files are told apart by what fstat() says, which may be the same for two. */
     if (first->is_plain && file->kind == FILE_PLAIN)
         return got == PLX_OK ? PLX_OK : PLX_ERR_EXISTS;
+    /* So are all files where the kernel forgets, and counters have no identity of their own. */
+    if (first->is_counter && file->kind == FILE_COUNTER &&
+        tolerance_goes_by_identity(model->backend))
+        return got == PLX_OK ? PLX_OK : PLX_ERR_EXISTS;
     return PLX_OK;
 }
 
@@ -276,6 +280,7 @@ struct registration *model_add(struct model *model, int number, struct object *o
         .file = file,
         .serial = file->serial,
         .is_plain = file->kind == FILE_PLAIN,
+        .is_counter = file->kind == FILE_COUNTER,
     };
     model_modify(registration, events);
     registration->may_tell = false;

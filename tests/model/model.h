@@ -32,6 +32,7 @@ struct registration {
     struct file *file; /* what the number named when it was added */
     uint32_t serial;   /* of that file */
     bool is_plain;     /* that file is always ready */
+    bool is_counter;   /* that file is an eventfd */
     uint32_t events;
     uint32_t triggered; /* its last report */
     unsigned missed;    /* waits that were too small for it since it became ready */

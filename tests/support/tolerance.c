@@ -64,6 +64,11 @@ bool tolerance_close_is_final(plx_backend backend)
     return backend == PLX_BACKEND_KQUEUE || backend == PLX_BACKEND_EVENT_PORTS;
 }
 
+bool tolerance_goes_by_identity(plx_backend backend)
+{
+    return backend == PLX_BACKEND_EVENT_PORTS;
+}
+
 bool tolerance_nested_lags(plx_backend backend)
 {
     return backend == PLX_BACKEND_KQUEUE || backend == PLX_BACKEND_EVENT_PORTS;

@@ -43,6 +43,9 @@ bool tolerance_silent_datagrams(plx_backend backend);
 /* T6: does closing end a watch even while a duplicate lives? epoll's goes on, as a ghost. */
 bool tolerance_close_is_final(plx_backend backend);
 
+/* T6: is a file that was reported, or is silent, told from another by what fstat(2) says alone? */
+bool tolerance_goes_by_identity(plx_backend backend);
+
 /* T4: may the descriptor to nest show until the next wait what the last one has told? */
 bool tolerance_nested_lags(plx_backend backend);
 
