@@ -701,8 +701,8 @@ static void take(struct plx__queue *queue, const port_event_t *event, bool is_sl
     queue->looks[record - queue->records].events = from_interest(row->want);
 }
 
-/* One call; returns how many events it gave. */
-static int get_events(struct plx__queue *queue, plx_duration timeout)
+/* One call. `ret_is_interrupted`: a signal handler ran, and nothing came. */
+static int get_events(struct plx__queue *queue, plx_duration timeout, bool *ret_is_interrupted)
 {
     struct timespec left = {.tv_sec = (time_t)(timeout / PLX_SECONDS(1)),
                             .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
@@ -715,22 +715,23 @@ static int get_events(struct plx__queue *queue, plx_duration timeout)
         return error_code();
     if (queue->events[0].portev_source == NO_SOURCE)
         count = 0;
+    *ret_is_interrupted = result < 0 && errno == EINTR && count == 0;
     queue->is_full = count == room;
     for (uint_t i = 0; i < count; i++)
         take(queue, &queue->events[i], timeout != 0);
-    return (int)count;
+    return PLX_OK;
 }
 
 /* A signal may have been first although there are events: without a sleep they come (quirk c). */
 static int get(struct plx__queue *queue, plx_duration timeout)
 {
-    errno = 0;
-    int count = get_events(queue, timeout);
-    if (count == 0 && errno == EINTR) {
-        count = get_events(queue, 0);
-        errno = EINTR;
+    bool is_interrupted = false;
+    int code = get_events(queue, timeout, &is_interrupted);
+    if (is_interrupted) {
+        code = get_events(queue, 0, &is_interrupted);
+        errno = code < 0 ? errno : EINTR;
     }
-    return count < 0 ? count : PLX_OK;
+    return code;
 }
 
 /* Asks poll(2) about those in doubt. False: it could not be asked, or need not be. */
