@@ -26,6 +26,8 @@ static const struct {
     {&plx__backend_event_ports, true},
 #endif
     {&plx__backend_poll, false},
+#elif defined(__sun)
+    {&plx__backend_event_ports, false},
 #else
     {&plx__backend_kqueue, false},
 #endif

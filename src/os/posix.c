@@ -34,6 +34,8 @@ static int wipe_on_fork(void *pages, size_t size)
     return minherit(pages, size, INHERIT_ZERO);
 #elif defined(MAP_INHERIT_ZERO) /* NetBSD 8 */
     return minherit(pages, size, MAP_INHERIT_ZERO);
+#elif defined(MC_INHERIT_ZERO)  /* illumos */
+    return memcntl(pages, size, MC_INHERIT_ZERO, NULL, 0, 0);
 #else
     (void)pages, (void)size;
     errno = ENOSYS;

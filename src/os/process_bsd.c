@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process_bsd.c: the calls of process.c on macOS and the BSDs. There are no descriptors of
- * processes that one may open by number, so ends are noticed by SIGCHLD; docs/adr says why not by
- * EVFILT_PROC.
+ * process_bsd.c: the calls of process.c on macOS and the BSDs, illumos and Solaris. There are no
+ * descriptors of processes that one may open by number, so ends are noticed by SIGCHLD; docs/adr
+ * says why not by EVFILT_PROC.
  */
 #include <errno.h>
 #include <signal.h>
