@@ -119,7 +119,8 @@ struct plx__backend {
                 plx_duration timeout);
 
     /* What a wait would say now of one target with this interest, as facts; nothing is consumed and
-       no state changes. 0 also if it cannot be found out. One system call. */
+       no state changes. 0 also if it cannot be found out. One system call, save for those that a
+       signal ended. */
     uint32_t (*look)(struct plx__queue *queue, const struct plx__target *target, uint32_t want);
 
     /* Ends the sleep of a `wait` in another thread. Async-signal-safe, any thread. Preserves errno.

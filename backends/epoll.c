@@ -304,7 +304,11 @@ static uint32_t ep_look(struct plx__queue *queue, const struct plx__target *targ
     (void)queue;
     uint32_t events = from_interest(want & PLX__DATA_EVENTS) & (TRANSLATED | EPOLLRDHUP);
     struct pollfd entry = {.fd = target->fd, .events = (short)events};
-    return CALLS.look(&entry, 1, 0) > 0 ? to_facts((uint32_t)(unsigned short)entry.revents) : 0;
+    int count;
+    do {
+        count = CALLS.look(&entry, 1, 0);
+    } while (count < 0 && errno == EINTR); /* a signal may end it though it does not sleep */
+    return count > 0 ? to_facts((uint32_t)(unsigned short)entry.revents) : 0;
 }
 
 /* EAGAIN means that the counter is full, and then it is readable as well. */

@@ -590,11 +590,22 @@ static int ev_holds(struct plx__queue *queue, struct plx__target *target)
     return code < 0 ? code : probe(queue, row, identity);
 }
 
+/* A signal may end a call that would not have slept. Linux says so only where nothing is ready, but
+   POSIX promises no such thing, and a one-shot would never be told the rest. */
+static int look_now(struct pollfd *entries, nfds_t count)
+{
+    int found;
+    do {
+        found = CALLS.look(entries, count, 0);
+    } while (found < 0 && errno == EINTR);
+    return found;
+}
+
 static uint32_t ev_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
 {
     (void)queue;
     struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
-    return CALLS.look(&entry, 1, 0) > 0 ? to_facts(entry.revents) : 0;
+    return look_now(&entry, 1) > 0 ? to_facts(entry.revents) : 0;
 }
 
 /* --- Waiting --- */
@@ -743,7 +754,7 @@ static bool resolve_doubts(struct plx__queue *queue)
         is_asked |= queue->looks[i].fd >= 0;
     }
     nfds_t count = (nfds_t)(queue->count - queue->done);
-    return is_asked && CALLS.look(queue->looks + queue->done, count, 0) >= 0;
+    return is_asked && look_now(queue->looks + queue->done, count) >= 0;
 }
 
 /* The event was taken out of the queue: what is known of its descriptor, and what follows? */

@@ -853,11 +853,22 @@ static uint32_t to_facts(short events)
     return facts;
 }
 
+/* A signal may end a call that would not have slept. Linux says so only where nothing is ready, but
+   POSIX promises no such thing, and a one-shot would never be told the rest. */
+static int look_now(struct pollfd *entries, nfds_t count)
+{
+    int found;
+    do {
+        found = CALLS.look(entries, count, 0);
+    } while (found < 0 && errno == EINTR);
+    return found;
+}
+
 static uint32_t kq_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
 {
     (void)queue;
     struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
-    return CALLS.look(&entry, 1, 0) > 0 ? to_facts(entry.revents) : 0;
+    return look_now(&entry, 1) > 0 ? to_facts(entry.revents) : 0;
 }
 
 /* --- Waiting: events become records --- */
@@ -1065,7 +1076,7 @@ static void resolve_doubts(struct plx__queue *queue)
         is_asked |= look->fd >= 0;
     }
     struct pollfd *first = queue->looks + queue->done;
-    if (!is_asked || CALLS.look(first, (nfds_t)(queue->count - queue->done), 0) <= 0)
+    if (!is_asked || look_now(first, (nfds_t)(queue->count - queue->done)) <= 0)
         return;
     for (int i = queue->done; i < queue->count; i++) {
         uint32_t *events = &queue->records[i].events;

@@ -186,15 +186,22 @@ static void po_close(struct plx__queue *queue)
     free_queue(queue);
 }
 
+/* A signal may end a call that would not have slept as well. */
+static int look_once(struct pollfd *entry)
+{
+    static const struct timespec none = {0, 0};
+    int count;
+    do {
+        count = CALLS.wait(entry, 1, &none, NULL);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
 /* One call answers whether the number is open; unlike fcntl() it refuses O_PATH, as epoll does. */
 static int check_open(plx_socket fd)
 {
-    static const struct timespec none = {0, 0};
     struct pollfd entry = {.fd = fd};
-    int count;
-    do {
-        count = CALLS.wait(&entry, 1, &none, NULL);
-    } while (count < 0 && errno == EINTR);
+    int count = look_once(&entry);
     if (count < 0)
         return plx__os_error();
     if (count > 0 && entry.revents & POLLNVAL) {
@@ -248,9 +255,8 @@ static int po_holds(struct plx__queue *queue, struct plx__target *target)
 static uint32_t po_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
 {
     (void)queue;
-    static const struct timespec none = {0, 0};
     struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
-    return CALLS.wait(&entry, 1, &none, NULL) > 0 ? to_facts(entry.revents) : 0;
+    return look_once(&entry) > 0 ? to_facts(entry.revents) : 0;
 }
 
 static void take_wake(struct plx__queue *queue)

@@ -30,7 +30,7 @@ static struct {
     int fd; /* whose filters are refused */
     short filter;
     unsigned times;
-    bool is_blind; /* poll(2) is interrupted */
+    bool is_blind; /* poll(2) has no memory */
 } short_of;
 
 static bool is_refused(const struct kevent *change)
@@ -68,7 +68,7 @@ static int short_look(struct pollfd *entries, nfds_t count, int milliseconds)
 {
     if (!short_of.is_blind)
         return real.look(entries, count, milliseconds);
-    errno = EINTR;
+    errno = ENOMEM;
     return -1;
 }
 
