@@ -99,6 +99,11 @@ static int call_ppoll(struct pollfd *entries, nfds_t count, const struct timespe
     return calls_returned(real_poll.wait(entries, count, calls.is_hasty ? &none : timeout, mask));
 }
 
+static int call_look(struct pollfd *entries, nfds_t count, int milliseconds)
+{
+    return calls_is_refused() ? -1 : calls_returned(real_epoll.look(entries, count, milliseconds));
+}
+
 static int call_eventfd(unsigned int value, int flags)
 {
     return calls_is_refused() ? -1 : calls_returned(real_epoll.eventfd(value, flags));
@@ -141,6 +146,7 @@ void calls_open(void)
         .control = call_control,
         .wait = call_wait,
         .wait_exactly = call_wait_exactly,
+        .look = call_look,
         .eventfd = call_eventfd,
         .timerfd = call_timerfd,
         .set_timer = call_set_timer,

@@ -26,6 +26,7 @@ int main(void)
     srunner_add_suite(runner, wake_suite());
     srunner_add_suite(runner, process_watch_suite());
     srunner_add_suite(runner, arrival_suite());
+    srunner_add_suite(runner, traps_suite());
 #ifdef UNIT_HAS_KQUEUE_SHIM
     srunner_add_suite(runner, kqueue_suite());
 #endif
