@@ -74,7 +74,8 @@ def in_short(analysis):
     section.words.append(
         f"Of {words.plural(total.total(), 'comparison')} with other libraries pollux is "
         + ", ".join(f"{verdict} in {total[verdict]}" for verdict in VERDICTS if total[verdict])
-        + ". “Maybe” is what the intervals of this run say, and what its blocks are too few to claim.")
+        + ". “Maybe” is what the intervals of this run say, and what its blocks are too few to "
+          "claim.")
     section.parts.append(score_table(counts))
     return section
 
@@ -129,7 +130,8 @@ def losses(analysis):
         return section
     rows.sort(key=lambda item: (item[0] != "behind", item[1]))
     table = [Row([f"{workload.name}: {metric.title}", words.cell_words(cell.name), row.peer,
-                  words.ratio(ratio), interval_text(workload, row.low, row.high), verdict], "other", verdict)
+                  words.ratio(ratio), interval_text(workload, row.low, row.high), verdict],
+                 "other", verdict)
              for verdict, ratio, workload, metric, cell, row in rows]
     section.words.append("The ratio is what the other library needs for each unit that pollux needs; "
                          "the largest loss comes first.")
@@ -441,8 +443,9 @@ METHOD = (
     "block. Its median has a 95 % bootstrap interval over the blocks.",
     "pollux is called ahead or behind where that whole interval is further from 1 than the control's, "
     "and where a sign test, corrected for all comparisons of the same metric (Holm), leaves less than "
-    "5 % to chance. It is called level where the interval lies within that of a control that itself differs by less than 10 %. “Maybe” means "
-    "that the interval says so and the blocks are too few for the test. All else is undecided.",
+    "5 % to chance. It is called level where the interval lies within that of a control that itself "
+    "differs by less than 10 %. “Maybe” means that the interval says so and the blocks are too few for "
+    "the test. All else is undecided. Counts have no noise: half a percent decides.",
     "Ratios above 1 mean that pollux needs less. “Blocks” says in how many of them that was so, and in "
     "how many it was not. Time is processor time of the thread or server unless a title says otherwise.",
 )

@@ -10,6 +10,9 @@ import subprocess
 # Colours by number: (1, 0, n) for what is around, (2, 0, n) for the n-th competitor.
 AROUND = {1: "--line", 2: "--soft", 3: "--faint"}
 
+POINT = (r"<use xlink:href='#gpPt6' transform='translate\(([\d.]+),([\d.]+)\) scale\([\d.]+\)' "
+         r"color='([^']*)'/>")
+
 HEAD = """set terminal svg size 520,300 dynamic font ",12" name "curve"
 set border 3 lc rgb "#010001"
 set tics nomirror scale 0.4 textcolor rgb "#010002"
@@ -91,8 +94,7 @@ def adapted(svg):
     svg = re.sub(r"<(title|desc|defs)>.*?</\1>|<title>.*?</title>", "", svg, flags=re.S)
     svg = re.sub(r"\s+xmlns(:xlink)?=\"[^\"]*\"", "", svg)
     svg = re.sub(r"\s+(id|font-family)=\"[^\"]*\"", "", svg)
-    svg = re.sub(r"<use xlink:href='#gpPt6' transform='translate\(([\d.]+),([\d.]+)\) scale\([\d.]+\)'"
-                 r" color='([^']*)'/>", r"<circle cx='\1' cy='\2' r='2.2' stroke='none' fill='\3'/>", svg)
+    svg = re.sub(POINT, r"<circle cx='\1' cy='\2' r='2.2' stroke='none' fill='\3'/>", svg)
     svg = re.sub(r"rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)", colour_name, svg)
     for _ in range(2):
         svg = re.sub(r"<g[^>]*>\s*</g>\n?", "", svg)

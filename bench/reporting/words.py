@@ -57,7 +57,8 @@ class Scale:
         return digits(value)
 
     def full(self, value):
-        return f"{self.bare(value)} {self.word}".rstrip() if self.word != "/s" else self.bare(value) + "/s"
+        space = "" if self.word == "/s" else " "
+        return f"{self.bare(value)}{space}{self.word}".rstrip()
 
 
 def ratio(value):

@@ -13,7 +13,7 @@ even_peers() {
     echo 'raw_epoll 1'
     echo 'pollux 1'
     echo 'libev 4'
-    echo '! libuv_poll it was "left" at home'
+    echo '! libuv_poll it was "left" at \home'
 }
 
 even_trial() {
