@@ -3,12 +3,12 @@
 # facts.sh: the lines of a result file that no trial writes: the machine, the workloads, who is left
 # out. The report is made of the file alone, so all that it says about them stands here.
 
-# A text as JSON has it. What no text of a machine needs goes: it would only break the line.
+# A text as JSON has it. Of what is not text only ends of lines are kept: metrics are a row each.
 quoted() {
-    local text=${1//$'\n'/ }
-    text=$(tr -d '\000-\037' <<<"$text")
-    text=${text//\\/\\\\}
-    printf '"%s"' "${text//\"/\\\"}"
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    text=${text//$'\n'/\\n}
+    printf '"%s"' "$(tr -d '\000-\037' <<<"$text")"
 }
 
 fact() {
@@ -94,13 +94,11 @@ machine_line() {
 }
 
 workload_line() {
-    local member metrics
+    local member
     printf '{"type":"workload","run":"%s","workload":"%s"' "$run" "$1"
-    for member in question limit headline repeated; do
+    for member in question limit headline repeated metrics; do
         fact $member "$(about "$1" $member '')"
     done
-    metrics=$(about "$1" metrics '')
-    fact metrics "${metrics//$'\n'/;}"
     echo '}'
 }
 

@@ -396,13 +396,21 @@ def conditions(analysis):
             f"processor in the middle of all trials, {100 * shares[-1]:.0f} % at worst.")
         if disturbed * 2 > len(measured):
             section.words.append("That is more than half: this machine was not quiet.")
-    gaps = [Row([line["workload"], line["peer"], line["reason"]]) for line in results.left_out]
-    gaps += [Row([line["workload"], line["peer"], "failed: " + (line["reason"] or "without a word")])
-             for line in results.failed]
-    if gaps:
-        section.parts.append(Table(["workload", "left out", "why"], [Group("", gaps)], "Left out"))
+    rows = gap_rows(results.left_out) + gap_rows(results.failed, "failed: ")
+    if rows:
+        section.parts.append(Table(["left out", "why", "of"], [Group("", rows)], "Left out"))
     section.parts.extend(damage_table(results))
     return section
+
+
+def gap_rows(lines, prefix=""):
+    """Each reason once, with all workloads that it holds for."""
+    workloads = {}
+    for line in lines:
+        found = workloads.setdefault((line["peer"], prefix + (line["reason"] or "no word")), [])
+        if line["workload"] not in found:
+            found.append(line["workload"])
+    return [Row([peer, reason, ", ".join(names)]) for (peer, reason), names in workloads.items()]
 
 
 def damage_table(results):

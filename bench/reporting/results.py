@@ -33,7 +33,7 @@ class Workload:
         self.limit = line.get("limit", "")
         self.headline = line.get("headline", "")
         self.repeated = line.get("repeated", "yes") != "no"
-        self.metrics = [read_metric(row) for row in line["metrics"].split(";") if row.strip()]
+        self.metrics = [read_metric(row) for row in line["metrics"].splitlines() if row.strip()]
 
     def compared(self):
         return [metric for metric in self.metrics if metric.better in ("less", "more")]

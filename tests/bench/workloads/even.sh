@@ -4,7 +4,7 @@
 # Measures nothing: lines as a workload prints them, and what a test asks for by its environment.
 even_question='what does something cost that costs the same each time?'
 even_metrics='
-cpu_ns ns less processor time for one
+cpu_ns ns less processor time for one; of "many" \ of them
 '
 even_limit=raw_epoll
 even_milliseconds=20
