@@ -44,7 +44,9 @@ def interval_text(workload, low, high):
 def kind_of(peer):
     if peer == comparison.REFERENCE:
         return "own"
-    return "limit" if comparison.is_limit(peer) else "other"
+    if comparison.is_limit(peer):
+        return "limit"
+    return "other" if comparison.is_other_library(peer) else "kin"
 
 
 # --- In short -----------------------------------------------------------------------------------
@@ -177,8 +179,8 @@ def workload_section(analysis, workload):
     for metric in workload.compared():
         groups = analysis.compared[workload.name, metric.member]
         if groups:
-            section.parts.append(compared_table(workload, metric, groups))
             section.parts.extend(growth_curves(workload, metric, groups))
+            section.parts.append(compared_table(workload, metric, groups))
     section.parts.extend(shown_tables(analysis, workload))
     section.parts.extend(percentile_curves(analysis, workload))
     return section
@@ -299,13 +301,13 @@ def growth_curve(workload, metric, name, where, lines):
     scale = words.Scale(metric.unit, [point[1] for line in lines for point in line.points])
     for line in lines:
         line.points = [(x, *(value / scale.divisor for value in rest)) for x, *rest in line.points]
-    title = f"{workload.name}: {metric.title} as {name} grow" + (f", {where}" if where else "")
+    title = f"{workload.name}: {metric.title}, over {name}" + (f" ({where})" if where else "")
     rows = [Row([line.peer, words.thin(x), f"{words.digits(y)} {scale.word}".strip(), growth],
                 kind_of(line.peer))
             for line in sorted(lines, key=lambda line: line.points[-1][1])
             for (x, y, _, _), growth in zip(line.points, growth_words(line))]
     table = Table(["", name, metric.title, "times the first"], [Group("", rows)])
-    return Curve(title, name, f"{metric.title}, {scale.word or metric.unit}", lines, table)
+    return Curve(title, name, scale.word or metric.unit, lines, table)
 
 
 def growth_words(line):

@@ -7,6 +7,8 @@ colours, which become names of the page's own afterwards; its fonts and definiti
 import re
 import subprocess
 
+from .comparison import is_limit
+
 # Colours by number: (1, 0, n) for what is around, (2, 0, n) for the n-th competitor.
 AROUND = {1: "--line", 2: "--soft", 3: "--faint"}
 
@@ -56,15 +58,27 @@ def x_tics(curve):
     return [(tick_name(x), x) for x in values[::every]]
 
 
-def spans_decades(curve):
-    values = [y for line in curve.lines for _, y, *_ in line.points]
+def spans_decades(values):
     return min(values) > 0 and max(values) / min(values) > 8
+
+
+def scales(curve):
+    """Logarithmic where numbers differ much. The curve begins and ends inside the frame."""
+    xs = [across(curve, x) for line in curve.lines for x, *_ in line.points]
+    ys = [y for line in curve.lines for _, y, *_ in line.points]
+    if curve.of_quantiles or spans_decades(xs):
+        yield f"set logscale x\nset xrange [{min(xs) / 1.15!r}:{max(xs) * 1.15!r}]\n"
+    else:
+        room = 0.05 * (max(xs) - min(xs)) or 1
+        yield f"set xrange [{min(xs) - room!r}:{max(xs) + room!r}]\n"
+    yield "set logscale y\n" if spans_decades(ys) else "set yrange [0:*]\n"
+    if max(ys) >= 1000:
+        yield 'set format y "%.0s%c"\n'
 
 
 def script(curve, colours):
     """What gnuplot is told. The data comes first, as blocks of its own."""
-    parts = [HEAD, "set logscale x\n"]
-    parts.append("set logscale y\n" if spans_decades(curve) else "set yrange [0:*]\n")
+    parts = [HEAD, *scales(curve)]
     tics = ", ".join(f"{quoted(text)} {x!r}" for text, x in x_tics(curve))
     parts.append(f"set xtics ({tics})\nset mxtics default\n")
     parts.append(f"set xlabel {quoted(curve.x_title)} noenhanced textcolor rgb '#010002'\n")
@@ -74,7 +88,7 @@ def script(curve, colours):
                 for x, y, low, high in line.points]
         parts.append(f"$line{i} << E\n" + "".join("%r %r %r %r\n" % row for row in rows) + "E\n")
         colour = f"#0200{colours[line.peer]:02x}"
-        dashes = " dt 2" if line.peer.startswith("raw_") else ""
+        dashes = " dt 2" if is_limit(line.peer) else ""
         if any(low is not None for _, _, low, _ in line.points):
             plots.append(f"$line{i} using 1:3:4 with filledcurves fc rgb '{colour}' "
                          f"fs transparent solid 0.12 notitle")

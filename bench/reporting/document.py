@@ -19,7 +19,7 @@ class Mark:
 @dataclass
 class Row:
     texts: list
-    kind: str = ""  # own, other, limit or control
+    kind: str = ""  # own, kin (another backend), other, limit or control
     verdict: str = ""
     mark: Mark = None
 

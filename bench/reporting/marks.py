@@ -34,6 +34,9 @@ class Domain:
     def share_of_place(self, place):
         return min(100.0, max(0.0, 100 * (place - self.low) / (self.high - self.low)))
 
+    def holds(self, value):
+        return self.low <= self.place(value) <= self.high
+
     def ticks(self):
         if self.axis.logarithmic:
             return self.ratio_ticks()
@@ -57,21 +60,15 @@ def nice_step(least):
 
 
 def values_of(rows):
+    """What the axis has to reach. Other backends of pollux need not fit: one that looks at all
+    descriptors each time would press everybody else together."""
     found = []
     for row in rows:
-        if row.mark:
+        if row.mark and row.kind != "kin":
             found += [value for value in (row.mark.middle, row.mark.low, row.mark.high)
                       if value is not None]
             found += [value for value, _ in row.mark.dots]
     return found
-
-
-def domains(table):
-    """One for each group. Ratios are compared across groups and share one; other units are not."""
-    if table.axis.logarithmic:
-        values = values_of(row for group in table.groups for row in group.rows)
-        return [Domain(table.axis, values)] * len(table.groups)
-    return [Domain(table.axis, values_of(group.rows)) for group in table.groups]
 
 
 def number(value):
@@ -103,6 +100,13 @@ def interval(domain, mark, y):
     return drawn
 
 
+def beyond(domain, mark, y):
+    """An arrow at the edge that a row lies behind."""
+    right = domain.place(mark.middle) > domain.high
+    return (f'<text x="{100 if right else 0}%" y="{y + 4}" text-anchor="{"end" if right else "start"}">'
+            f'{"▸" if right else "◂"}</text>')
+
+
 def dots(domain, mark, y):
     return "".join(
         f'<circle cx="{number(domain.share(value))}%" cy="{number(y + SPREAD[i % len(SPREAD)])}" '
@@ -115,7 +119,9 @@ def drawing(domain, row, reach, height=20):
     parts = [band(domain, reach)]
     parts += [vertical(domain, tick, "grid") for tick in domain.ticks()]
     parts.append(vertical(domain, domain.axis.origin, "origin"))
-    if row.mark:
+    if row.mark and not domain.holds(row.mark.middle):
+        parts.append(beyond(domain, row.mark, height / 2))
+    elif row.mark:
         y = (height - DOTS_BELOW) / 2 if row.mark.dots else height / 2
         parts.append(interval(domain, row.mark, y))
         parts.append(f'<g class="dots">{dots(domain, row.mark, y + DOTS_BELOW)}</g>')

@@ -4,12 +4,14 @@ import os
 from html import escape
 
 from . import marks
+from .comparison import REFERENCE, is_limit
 from .curves import NoGnuplot, draw
 from .document import Curve
 
 __all__ = ["NoGnuplot", "render"]
 
-COLOURS = 12
+COLOURS, GREYS = 8, 4  # of competitors, and of limits, which come behind them in the style
+MOST_GROUPS = 8
 PICTURE_PLACE = 2  # in front of this column: who and how much come first
 
 
@@ -72,10 +74,17 @@ def table_html(table):
     if table.title:
         found.append(f"<caption>{escape(table.title)}</caption>")
     found.append(f"<thead><tr>{''.join(head)}</tr></thead>")
-    of_groups = marks.domains(table) if table.axis else [None] * len(table.groups)
-    for group, domain in zip(table.groups, of_groups):
+    for group in table.groups:
+        domain = marks.Domain(table.axis, marks.values_of(group.rows)) if table.axis else None
         found += group_html(table, group, domain)
-    return found + ["</table>"] + note_html(table)
+    found += ["</table>"] + note_html(table)
+    return folded(table, found) if table.title and len(table.groups) > MOST_GROUPS else found
+
+
+def folded(table, found):
+    """A long table waits until somebody wants it; what is to be seen first stands elsewhere."""
+    summary = f"{escape(table.title)}: a table of {len(table.groups)} parts"
+    return [f"<details><summary>{summary}</summary>"] + found + ["</details>"]
 
 
 def note_html(part):
@@ -83,7 +92,7 @@ def note_html(part):
 
 
 def legend_html(curve, colours):
-    items = [f'<li><i class="{"dashed" if line.peer.startswith("raw_") else "solid"}" '
+    items = [f'<li><i class="{"dashed" if is_limit(line.peer) else "solid"}" '
              f'style="color:var(--peer{colours[line.peer]})"></i>{escape(line.peer)}</li>'
              for line in curve.lines]
     return f'<ul class="legend">{" ".join(items)}</ul>'
@@ -100,8 +109,11 @@ def colours_of(sections):
     """The same colour for the same competitor everywhere; pollux has the first."""
     peers = {line.peer for section in sections for part in section.parts if isinstance(part, Curve)
              for line in part.lines}
-    ordered = sorted(peers, key=lambda peer: (peer != "pollux", peer.startswith("raw_"), peer))
-    return {peer: place % COLOURS for place, peer in enumerate(ordered)}
+    limits = sorted(peer for peer in peers if is_limit(peer))
+    others = sorted(peers - set(limits), key=lambda peer: (peer != REFERENCE, peer))
+    colours = {peer: place % COLOURS for place, peer in enumerate(others)}
+    colours.update({peer: COLOURS + place % GREYS for place, peer in enumerate(limits)})
+    return colours
 
 
 def section_html(section, colours):
