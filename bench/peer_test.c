@@ -6,6 +6,7 @@
  * Every story runs in a process of its own, as the trials do, and ends with what went wrong.
  */
 #include "machine.h"
+#include "peers/lateness.h"
 #include "peers/peer.h"
 #include "server.h"
 
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,19 +116,87 @@ static bool flood_comes_back(const struct server *server)
 }
 
 /* The same way the comparison goes: the server is a process of its own. */
-static int start_server(struct server *server, const struct bench_peer *peer)
+static int start_server(struct server *server, const struct bench_peer *peer, const char *name,
+                        const char *value)
 {
-    char option[] = "--peer";
-    char name[64];
-    char *const arguments[] = {server_path, option, name, NULL};
-    snprintf(name, sizeof(name), "%s", peer->name);
+    char words[4][64] = {"--peer"};
+    char *const arguments[] = {server_path, words[0], words[1], name ? words[2] : NULL,
+                               words[3],    NULL};
+    snprintf(words[1], sizeof(words[1]), "%s", peer->name);
+    snprintf(words[2], sizeof(words[2]), "%s", name ? name : "");
+    snprintf(words[3], sizeof(words[3]), "%s", name ? value : "");
     return server_start(server, arguments);
+}
+
+static int connect_to(const struct server *server)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (const struct sockaddr *)&server->address, sizeof(server->address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* One message there and back. */
+static bool echoes(int fd)
+{
+    char byte = 'x';
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    return send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && poll(&readable, 1, PATIENCE) == 1 &&
+           recv(fd, &byte, 1, 0) == 1;
+}
+
+/* True when the server ended the connection. */
+static bool has_ended(int fd, int patience)
+{
+    char byte;
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    return poll(&readable, 1, patience) == 1 && recv(fd, &byte, 1, 0) <= 0;
+}
+
+/* Two seconds of silence end a connection, not sooner, and one that talks ten times as often stays.
+ */
+static const char *test_idle(const struct bench_peer *peer)
+{
+    struct server server;
+    EXPECT(start_server(&server, peer, "--idle", "2") == 0);
+    int talks = connect_to(&server);
+    int silent = connect_to(&server);
+    EXPECT(echoes(talks) && echoes(silent));
+    uint64_t begin = machine_clock(CLOCK_MONOTONIC);
+    while (!has_ended(silent, 200))
+        EXPECT(echoes(talks) && machine_clock(CLOCK_MONOTONIC) < begin + 20 * SECOND);
+    uint64_t lasted = machine_clock(CLOCK_MONOTONIC) - begin;
+    EXPECT(lasted > 1900 * MILLISECOND);
+    EXPECT(echoes(talks));
+    EXPECT(server_stop(&server) == 0);
+    return NULL;
+}
+
+/* The timer of a millisecond fires, and its lateness arrives where the client looks for it. */
+static const char *test_ticks(const struct bench_peer *peer)
+{
+    struct server server;
+    char number[16];
+    int fd = memfd_create("lateness", 0);
+    EXPECT(fd >= 0 && ftruncate(fd, sizeof(struct lateness)) == 0);
+    snprintf(number, sizeof(number), "%d", fd);
+    const struct lateness *lateness =
+        mmap(NULL, sizeof(struct lateness), PROT_READ, MAP_SHARED, fd, 0);
+    EXPECT(lateness != MAP_FAILED);
+    EXPECT(start_server(&server, peer, "--lateness", number) == 0);
+    int one = connect_to(&server);
+    uint64_t end = machine_clock(CLOCK_MONOTONIC) + 20 * SECOND;
+    while (*(const volatile uint64_t *)&lateness->late.total < 20)
+        EXPECT(echoes(one) && machine_clock(CLOCK_MONOTONIC) < end);
+    EXPECT(server_stop(&server) == 0);
+    return NULL;
 }
 
 static const char *test_flood(const struct bench_peer *peer)
 {
     struct server server;
-    EXPECT(start_server(&server, peer) == 0);
+    EXPECT(start_server(&server, peer, NULL, NULL) == 0);
     EXPECT(flood_comes_back(&server));
     EXPECT(flood_comes_back(&server));
     EXPECT(server_stop(&server) == 0);
@@ -362,6 +432,16 @@ static bool has_server(const struct bench_peer *peer)
     return peer->serve;
 }
 
+static bool keeps_idle(const struct bench_peer *peer)
+{
+    return peer->serves & BENCH_SERVES_IDLE;
+}
+
+static bool keeps_ticks(const struct bench_peer *peer)
+{
+    return peer->serves & BENCH_SERVES_TICK;
+}
+
 static bool has_watch(const struct bench_peer *peer)
 {
     return peer->watch;
@@ -399,6 +479,9 @@ static const struct story {
     bool in_server; /* the peer runs there, and no loop is opened here */
 } stories[] = {
     {"a flood that nobody reads comes back whole, twice", has_server, test_flood, true},
+    {"a silent connection ends after its timeout, one that talks stays", keeps_idle, test_idle,
+     true},
+    {"the timer of the server fires while it serves", keeps_ticks, test_ticks, true},
     {"what is ready is reported, and what was read is not", has_watch, test_watch, false},
     {"so it is when each report disarms", has_watch, test_watch_once, false},
     {"registrations begin, change, pause and end", has_watchers, test_registration, false},

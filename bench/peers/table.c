@@ -8,6 +8,7 @@
 
 extern const struct bench_peer bench_peer_raw_epoll;
 extern const struct bench_peer bench_peer_raw_edge;
+extern const struct bench_peer bench_peer_raw_uring;
 extern const struct bench_peer bench_peer_raw_wheel;
 extern const struct bench_peer bench_peer_raw_eventfd;
 extern const struct bench_peer bench_peer_pollux;
@@ -21,6 +22,9 @@ extern const struct bench_peer bench_peer_libuv_stream;
 const struct bench_peer *const bench_peers[] = {
     &bench_peer_raw_epoll,
     &bench_peer_raw_edge,
+#ifdef BENCH_WITH_LIBURING
+    &bench_peer_raw_uring,
+#endif
     &bench_peer_raw_wheel,
     &bench_peer_raw_eventfd,
     &bench_peer_pollux,
