@@ -159,5 +159,5 @@ const struct bench_peer bench_peer_libuv_stream = {
     .turn = libuv_turn,
     .serve = libuv_serve,
     .serves = BENCH_SERVES_IDLE | BENCH_SERVES_TICK,
-    .lacks = "streams read and write themselves; libuv_poll stands for the rest of libuv",
+    .lacks = "streams read and write by themselves; libuv_poll stands for the rest of libuv",
 };

@@ -340,5 +340,5 @@ const struct bench_peer bench_peer_pollux_poll = {
     .watch = pollux_watch,
     .watch_once = pollux_watch_once,
     .watchers = &pollux_watchers,
-    .lacks = "timers and wake-ups are those of the other backend",
+    .lacks = "timers and wake-ups do not depend on the backend",
 };

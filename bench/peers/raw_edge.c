@@ -97,5 +97,5 @@ const struct bench_peer bench_peer_raw_edge = {
     .open = edge_open,
     .close = edge_close,
     .serve = edge_serve,
-    .lacks = "edges are told once: there is nothing to dispatch but in a server",
+    .lacks = "it only serves: an edge is told once, so that nothing stays ready",
 };

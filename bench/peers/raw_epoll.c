@@ -262,5 +262,5 @@ const struct bench_peer bench_peer_raw_epoll = {
     .watch = raw_watch,
     .watch_once = raw_watch_once,
     .watchers = &raw_watchers,
-    .lacks = "raw_wheel is the limit of timers, raw_eventfd that of wake-ups",
+    .lacks = "raw_wheel is the limit of timers, and raw_eventfd that of wake-ups",
 };

@@ -118,5 +118,5 @@ const struct bench_peer bench_peer_raw_eventfd = {
     .open = eventfd_open,
     .close = eventfd_close,
     .wakers = &eventfd_wakers,
-    .lacks = "it is the limit of wake-ups alone",
+    .lacks = "it has wake-ups alone",
 };

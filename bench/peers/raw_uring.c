@@ -325,6 +325,6 @@ const struct bench_peer bench_peer_raw_uring = {
     .open = uring_open,
     .close = uring_close,
     .serve = uring_serve,
-    .lacks = "it stands for servers that complete, and has no idle timeouts",
+    .lacks = "it only serves, and without timers",
     .refused = uring_refused,
 };

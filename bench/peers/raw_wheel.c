@@ -159,5 +159,5 @@ const struct bench_peer bench_peer_raw_wheel = {
     .close = wheel_close,
     .turn = wheel_turn,
     .timers = &wheel_timers,
-    .lacks = "it is the limit of timers alone",
+    .lacks = "it has timers alone",
 };
