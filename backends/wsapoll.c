@@ -418,6 +418,12 @@ static bool is_open(SOCKET socket)
     return CALLS.ask(socket, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
 }
 
+/* Not so of one that cannot be asked for want of memory, or while the network is down. */
+static bool is_closed(SOCKET socket)
+{
+    return !is_open(socket) && plx__os_error() == PLX_ERR_BADHANDLE;
+}
+
 /* A handle of a file, a pipe, a console is no socket. */
 static int check_socket(SOCKET socket)
 {
@@ -455,7 +461,7 @@ static int ws_modify(struct plx__queue *queue, struct plx__target *target, uint3
                      uint32_t want)
 {
     (void)was;
-    bool is_lost = want != PLX__SILENT && !is_open(target->fd);
+    bool is_lost = want != PLX__SILENT && is_closed(target->fd);
     set_interest(queue, target, is_lost ? PLX__SILENT : want);
     return is_lost ? PLX_ERR_BADHANDLE : PLX_OK;
 }
@@ -576,7 +582,7 @@ static int find_closed(struct plx__queue *queue, uint32_t end)
     int count = 0;
     for (uint32_t i = 0; i < end; i++) {
         WSAPOLLFD *entry = &queue->entries[i];
-        entry->revents = is_open(entry->fd) ? 0 : POLLNVAL;
+        entry->revents = is_closed(entry->fd) ? POLLNVAL : 0;
         count += entry->revents != 0;
     }
     return count;
