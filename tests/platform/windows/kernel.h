@@ -17,6 +17,8 @@
 /* The only events that Windows lets a program ask for. */
 #define KERNEL_ASKABLE (POLLRDNORM | POLLRDBAND | POLLWRNORM)
 
+#define KERNEL_PLAYED 64
+
 struct kernel {
     uint32_t calls;  /* since it was set to 0, refused ones included, closing ones not */
     uint32_t refuse; /* 1: the next call; 2: the one after it; 0: none. Never a close */
@@ -34,7 +36,7 @@ struct kernel {
     struct {
         plx_socket fd;
         short says;
-    } played[4];
+    } played[KERNEL_PLAYED];
     uint32_t played_count;
     bool hides_its_count; /* the call returns 0, whatever it has set */
 

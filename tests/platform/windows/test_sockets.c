@@ -2,45 +2,48 @@
 /* test_sockets.c: a SOCKET is 64 bits wide, and no small number. */
 #include "rig.h"
 
-/* They differ in their upper halves alone; as an int they would be one, and the last one negative.
+/* They differ in their upper halves alone. As an int they would be one, and some of them negative.
  */
-static const plx_socket wide[] = {0x0000000180000104, 0x0000000280000104, 0x7FFFFFFF80000104};
+static plx_socket wide(size_t number)
+{
+    return (plx_socket)((number + 1) * (number + 1) * 7919) << 32 | 0x80000104;
+}
 
 void sockets_of_any_number_are_told_apart(struct rig *rig)
 {
-    struct plx__target *targets[COUNT_OF(wide)];
+    struct plx__target *targets[3];
 
     rig_queue(rig, 8);
-    for (size_t i = 0; i < COUNT_OF(wide); i++) {
-        kernel_play(wide[i], 0);
-        targets[i] = rig_add(rig, wide[i], PLX_READ);
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        kernel_play(wide(i), 0);
+        targets[i] = rig_add(rig, wide(i), PLX_READ);
     }
-    for (size_t i = 0; i < COUNT_OF(wide); i++) {
-        kernel_play(wide[i], POLLRDNORM);
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        kernel_play(wide(i), POLLRDNORM);
         CHECK_EVENTS(rig_facts(rig, targets[i]), PLX_READ);
-        kernel_play(wide[i], 0);
+        kernel_play(wide(i), 0);
     }
 }
 
 void sockets_of_any_number_are_watchers(struct rig *rig)
 {
     plx_context *context = rig->scene->context;
-    plx_watcher *watchers[COUNT_OF(wide)], *ready[4];
+    plx_watcher *watchers[KERNEL_PLAYED], *ready[4];
 
-    for (size_t i = 0; i < COUNT_OF(wide); i++) {
-        kernel_play(wide[i], 0);
-        CHECK_OK(plx_context_add(context, plx_fd(wide[i]), PLX_READ, NULL, &watchers[i]));
-        CHECK_CODE(plx_context_add(context, plx_fd(wide[i]), PLX_READ, NULL, NULL), PLX_ERR_EXISTS);
+    for (size_t i = 0; i < COUNT_OF(watchers); i++) {
+        kernel_play(wide(i), 0);
+        CHECK_OK(plx_context_add(context, plx_fd(wide(i)), PLX_READ, NULL, &watchers[i]));
+        CHECK_CODE(plx_context_add(context, plx_fd(wide(i)), PLX_READ, NULL, NULL), PLX_ERR_EXISTS);
     }
-    for (size_t i = 0; i < COUNT_OF(wide); i++) {
-        CHECK(plx_context_find(context, wide[i]) == watchers[i]);
-        CHECK(plx_context_find(context, wide[i] & 0xFFFFFFFF) == NULL);
-        CHECK(plx_watcher_handle(watchers[i]).as.fd == wide[i]);
-        kernel_play(wide[i], POLLRDNORM);
+    for (size_t i = 0; i < COUNT_OF(watchers); i++) {
+        CHECK(plx_context_find(context, wide(i)) == watchers[i]);
+        CHECK(plx_context_find(context, wide(i) & 0xFFFFFFFF) == NULL);
+        CHECK(plx_watcher_handle(watchers[i]).as.fd == wide(i));
+        kernel_play(wide(i), POLLRDNORM);
         CHECK_EQUAL(plx_context_wait(context, ready, 4, 0), 1);
         CHECK(ready[0] == watchers[i]);
         CHECK_OK(plx_watcher_remove(watchers[i]));
-        CHECK(plx_context_find(context, wide[i]) == NULL);
+        CHECK(plx_context_find(context, wide(i)) == NULL);
     }
 }
 
