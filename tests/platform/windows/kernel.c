@@ -134,6 +134,7 @@ static int WSAAPI call_receive(SOCKET socket, char *bytes, int size, int flags)
 
 static int WSAAPI call_send(SOCKET socket, const char *bytes, int size, int flags)
 {
+    kernel.sender = socket;
     return is_refused() ? SOCKET_ERROR : real.send(socket, bytes, size, flags);
 }
 

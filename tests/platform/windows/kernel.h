@@ -40,6 +40,8 @@ struct kernel {
     uint32_t played_count;
     bool hides_its_count; /* the call returns 0, whatever it has set */
 
+    SOCKET sender; /* what the last send went into */
+
     /* Somebody who is faster: called just before a connection is made to the wake's listener. */
     void (*intrude)(const struct sockaddr *address, int size);
 };
