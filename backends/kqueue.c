@@ -804,6 +804,7 @@ static int kq_modify(struct plx__queue *queue, struct plx__target *target, uint3
     struct row before = *row;
     row->token = plx__slot_token(&target->slot);
     row->want = (uint16_t)want;
+    row->flags &= (uint16_t) ~(TOLD_READ | TOLD_WRITE); /* what is ready now is to be told again */
     /* What EV_CLEAR has told is to be told again, and every filter carries the token. */
     if (row->held[READ] == CLEAR || row->held[WRITE] == CLEAR || !is_same(row->token, before.token))
         row->flags |= REMAKE;

@@ -97,6 +97,13 @@ void wait_begin(struct run *run, struct wait *wait)
     wait->span.start = now();
 }
 
+/* A change was refused, whoever's: some may be told once more, in this wait or after it. */
+static void note_refusal(struct run *run, const struct wait *wait)
+{
+    for (int i = 0; i < run->model.count && wait->is_cut_short; i++)
+        model_refuse(&run->model, &run->model.registrations[i]);
+}
+
 void wait_end(struct run *run, struct wait *wait)
 {
     wait->cause = errno;
@@ -105,10 +112,7 @@ void wait_end(struct run *run, struct wait *wait)
     /* A further call failed: what came before it is delivered all the same. */
     wait->is_cut_short = wait->faults.has_fired && wait->faults.code != PLX_OK;
     objects_enter_wait(NULL);
-    if (wait->is_cut_short) {
-        for (int i = 0; i < run->model.count; i++)
-            model_refuse(&run->model, &run->model.registrations[i]);
-    }
+    note_refusal(run, wait);
     if (wait->faults.queues > 0) {
         run->totals.rebuilds++;
         model_rebuild(&run->model, !wait->is_cut_short);
@@ -353,6 +357,7 @@ void wait_check(struct run *run, struct wait *wait)
         check_reports(run, wait);
         run->totals.reports += (unsigned long)wait->count;
     }
+    note_refusal(run, wait);
     model->is_woken &= wait->count < 0; /* a wait that failed has not told of the wake */
     run->tasks.is_news &= wait->count != 0;
     run->tasks.may_be_woken &= wait->count < 0;
