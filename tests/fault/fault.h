@@ -64,6 +64,10 @@ enum point {
     POINT_PIDFD,
     POINT_WAITID, /* by a descriptor */
     POINT_SIGACTION,
+    POINT_KQUEUE,
+    POINT_FILTER,     /* kevent() that adds a filter of a descriptor */
+    POINT_FILTER_OWN, /* of what is no watcher */
+    POINT_KEVENT_SLEEP,
     POINTS
 };
 
@@ -91,7 +95,7 @@ const struct rule *rule_find(enum call call, enum point point, int ordinal, int 
 /* One line for each rule that no trial came to; returns how many. `used` goes by rule_number(). */
 int rules_print_unused(const bool *used);
 size_t rule_number(const struct rule *rule);
-#define RULES_MAX 128
+#define RULES_MAX 160
 
 /* Which failure a trial is about. */
 struct fault {

@@ -15,7 +15,9 @@
 #include "backends/epoll.h"
 #include "backends/poll.h"
 #include "check.h"
+#include "injector_kqueue.h"
 #include "src/os/process.h"
+#include "tests/platform/closing.h"
 
 static struct trial *trial;
 static bool has_no_wipe;
@@ -108,9 +110,22 @@ int __wrap_close(int fd);
 int __real_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 
+/* A played kernel is at work, which calls the same functions. */
+static bool is_in_shim;
+
 static const struct rule *hit_if_trial(enum point point)
 {
-    return trial ? hit(point) : NULL;
+    return trial && !is_in_shim ? hit(point) : NULL;
+}
+
+void injector_enter_shim(void)
+{
+    is_in_shim = true;
+}
+
+void injector_leave_shim(void)
+{
+    is_in_shim = false;
 }
 
 void *__wrap_mmap(void *address, size_t size, int access, int flags, int fd, off_t offset)
@@ -148,6 +163,9 @@ void injector_forget_wipe(void)
 int __wrap_close(int fd)
 {
     const struct rule *rule = hit_if_trial(POINT_CLOSE);
+    injector_enter_shim();
+    shims_closing(fd);
+    injector_leave_shim();
     int result = __real_close(fd);
     return rule ? fail(rule) : result;
 }
@@ -340,16 +358,31 @@ static int failing_control(int queue, int operation, int fd, struct epoll_event 
     }
 }
 
-static void before_epoll_sleep(int queue)
+static void before_queue_sleep(int queue)
 {
     struct pollfd entry = {.fd = queue, .events = POLLIN};
     before_sleep(&entry, 1);
 }
 
+void injector_before_sleep(int queue)
+{
+    before_queue_sleep(queue);
+}
+
+const struct rule *injector_hit(enum point point)
+{
+    return point == POINT_KEVENT_SLEEP ? hit_sleep(point) : hit(point);
+}
+
+int injector_fail(const struct rule *rule)
+{
+    return fail(rule);
+}
+
 static int failing_wait(int queue, struct epoll_event *events, int capacity, int milliseconds)
 {
     if (milliseconds != 0)
-        before_epoll_sleep(queue);
+        before_queue_sleep(queue);
     const struct rule *rule = hit_sleep(milliseconds == 0 ? POINT_EPOLL_LOOK : POINT_EPOLL_WAIT);
     return rule ? fail(rule) : epoll_wait(queue, events, capacity, milliseconds);
 }
@@ -361,7 +394,7 @@ static int (*wait_exactly)(int queue, struct epoll_event *events, int capacity,
 static int failing_wait_exactly(int queue, struct epoll_event *events, int capacity,
                                 const struct timespec *timeout, const sigset_t *mask)
 {
-    before_epoll_sleep(queue);
+    before_queue_sleep(queue);
     const struct rule *rule = hit_sleep(POINT_EPOLL_PWAIT2);
     return rule ? fail(rule) : wait_exactly(queue, events, capacity, timeout, mask);
 }
@@ -375,6 +408,9 @@ static int failing_timerfd(int clock, int flags)
 void injector_open(struct trial *opened)
 {
     trial = opened;
+#ifdef POLLUX_PLAYS_KQUEUE
+    injector_open_kqueue();
+#endif
     process_calls = plx__process_calls;
     plx__process_calls.open = failing_pidfd;
     plx__process_calls.look = failing_waitid;

@@ -45,7 +45,31 @@
 /* What is closed is gone, whatever the kernel says, and nobody has to hear of it. */
 #define CLOSED(call) RULE(call, CLOSE, EIO, PLX_OK), RULE(call, CLOSE, EINTR, PLX_OK)
 
+/* The same of kqueue. */
+#ifdef POLLUX_PLAYS_KQUEUE
+#define FRESH_KQUEUE(nth, call)                                                                    \
+    NTH_RULE(nth, call, KQUEUE, EMFILE, PLX_ERR_TOOBIG),                                           \
+        NTH_RULE(nth, call, KQUEUE, ENFILE, PLX_ERR_TOOBIG),                                       \
+        NTH_RULE(nth, call, KQUEUE, ENOMEM, PLX_ERR_NOMEM),                                        \
+        RULE(call, FILTER_OWN, ENOMEM, PLX_ERR_NOMEM)
+#endif
+
 static const struct rule rules[] = {
+#ifdef POLLUX_PLAYS_KQUEUE
+    NTH_RULE(1, CREATE, KQUEUE, ENOSYS, PLX_ERR_UNAVAILABLE),
+    NTH_RULE(1, CREATE, KQUEUE, EPERM, PLX_ERR_UNAVAILABLE),
+    NTH_RULE(1, CREATE, KQUEUE, EMFILE, PLX_OK),
+    NTH_RULE(1, CREATE, KQUEUE, ENFILE, PLX_OK),
+    NTH_RULE(1, CREATE, KQUEUE, ENOMEM, PLX_OK),
+    FRESH_KQUEUE(2, CREATE),
+    RULE(ADD, FILTER, ENOMEM, PLX_ERR_NOMEM),
+    RULE(MODIFY, FILTER, ENOMEM, PLX_ERR_NOMEM), /* in a nested queue */
+    RULE(WAIT, FILTER, ENOMEM, PLX_ERR_NOMEM),
+    RULE(WAIT, KEVENT_SLEEP, EINTR, PLX_OK),
+    RULE(FD, FILTER, ENOMEM, PLX_ERR_NOMEM),
+    FRESH_KQUEUE(0, AFTER_FORK),
+    RULE(AFTER_FORK, FILTER, ENOMEM, PLX_ERR_NOMEM),
+#endif
     RULE(CREATE, ALLOCATE, 0, PLX_ERR_NOMEM),
     RULE(CREATE, MMAP, ENOMEM, PLX_ERR_NOMEM),
     RULE(CREATE, MADVISE, EINVAL, PLX_OK),

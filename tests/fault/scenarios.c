@@ -11,13 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tolerance.h"
+
 #define EVERY_SEAT SEATS
 #define A_MOMENT   PLX_US(200)
-
-static bool is_epoll(const struct stage *stage)
-{
-    return stage->backend == PLX_BACKEND_EPOLL;
-}
 
 static void create(struct stage *stage)
 {
@@ -77,7 +74,7 @@ static void modify(struct stage *stage)
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     stage_modify(stage, 0, 0, PLX_ERR_INVALID);
     stage_modify(stage, 0, PLX_READ, PLX_OK);
-    stage_modify(stage, 1, PLX_PRI, PLX_OK);
+    stage_modify(stage, 1, PLX_RDHUP, PLX_OK);
     stage_modify(stage, 3, PLX_ERROR | PLX_HUP, PLX_OK);
     stage_remove(stage, 2);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
@@ -161,7 +158,7 @@ static void oneshot(struct stage *stage)
 static void edge(struct stage *stage)
 {
     stage_create(stage, 0);
-    int want = is_epoll(stage) ? PLX_OK : PLX_ERR_NOSUPPORT;
+    int want = tolerance_refuses_edge(stage->backend) ? PLX_ERR_NOSUPPORT : PLX_OK;
     stage_add(stage, 0, plx_fd(stage_event(stage, true)), PLX_READ | PLX_EDGE, want);
     stage_add(stage, 1, plx_fd(stage_event(stage, false)), PLX_READ, PLX_OK);
     stage_wait(stage, EVERY_SEAT, A_MOMENT);
@@ -231,9 +228,10 @@ static void reused_number(struct stage *stage)
     int fd = stage->seats[0].fd;
     stage_keep(stage, dup(fd));
     CHECK(dup3(stage_event(stage, true), fd, O_CLOEXEC) == fd);
-    if (is_epoll(stage))
+    bool is_noticed = tolerance_notices_reuse(stage->backend);
+    if (is_noticed)
         stage->seats[0].watcher = NULL; /* to be retired by the add */
-    stage_add(stage, 2, plx_fd(fd), PLX_READ, is_epoll(stage) ? PLX_OK : PLX_ERR_EXISTS);
+    stage_add(stage, 2, plx_fd(fd), PLX_READ, is_noticed ? PLX_OK : PLX_ERR_EXISTS);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     stage_destroy(stage);
@@ -337,7 +335,7 @@ static void nest(struct stage *stage)
     stage_create(stage, 0);
     for (int i = 0; i < 3; i++)
         stage_add(stage, i, plx_fd(stage_event(stage, i == 0)), PLX_READ, PLX_OK);
-    stage_modify(stage, 0, PLX_PRI, PLX_OK);
+    stage_modify(stage, 0, PLX_RDHUP, PLX_OK);
     stage_wake(stage);
     int fd = stage_fd(stage);
     stage_wait(stage, EVERY_SEAT, A_MOMENT);
@@ -345,14 +343,14 @@ static void nest(struct stage *stage)
     stage_modify(stage, 0, PLX_READ, PLX_OK);
     note_shown(stage, fd);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
-    stage_modify(stage, 0, PLX_PRI, PLX_OK);
+    stage_modify(stage, 0, PLX_RDHUP, PLX_OK);
     note_shown(stage, fd);
     stage_wake(stage);
     note_shown(stage, fd);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     note_shown(stage, fd);
     stage_add(stage, 3, plx_fd(regular(stage)), PLX_READ, PLX_OK);
-    stage_modify(stage, 3, PLX_PRI, PLX_OK);
+    stage_modify(stage, 3, PLX_RDHUP, PLX_OK);
     note_shown(stage, fd);
     stage_modify(stage, 3, PLX_READ, PLX_OK);
     note_shown(stage, fd);
@@ -500,7 +498,7 @@ static void files(struct stage *stage)
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     stage_modify(stage, 1, PLX_READ | PLX_ONESHOT, PLX_OK);
-    stage_modify(stage, 2, PLX_PRI, PLX_OK);
+    stage_modify(stage, 2, PLX_RDHUP, PLX_OK);
     stage_wait(stage, EVERY_SEAT, PATIENCE);
     stage_remove(stage, 0);
     stage_add(stage, 0, plx_fd(regular(stage)), PLX_READ, PLX_OK);
