@@ -83,15 +83,16 @@ struct row {
     uint32_t want : 8;
     uint32_t generation; /* 0: nobody's */
     uint32_t identity;   /* of the file: quirk d */
-    uint32_t round : 31; /* the wait in which it was associated, or reported */
+    uint32_t round : 30; /* the wait in which it was associated, or reported */
     uint32_t is_armed : 1;
-    int32_t next; /* on the list of those that are to be associated */
+    uint32_t is_again : 1; /* it was reported since it came to the list: its place is at the end */
+    int32_t next;          /* on the list of those that are to be associated */
 };
 
 static_assert(PLX__SLOT_LIMIT <= 1u << 24, "numbers have 24 bits");
 static_assert((PLX__DATA_EVENTS | PLX__MODES) < 1u << 8, "interests have 8 bits");
 
-#define ROUNDS    (UINT32_C(1) << 31)
+#define ROUNDS    (UINT32_C(1) << 30)
 #define LAST      (-1)
 #define UNTOUCHED (-2)
 
@@ -626,10 +627,24 @@ static void tell_gone(struct plx__queue *queue, struct row *row)
     row->want = PLX__SILENT;
 }
 
-/* It was on the list already, and has had its turn in this wait since. */
+/* It is told once in a wait. */
 static bool was_reported(const struct plx__queue *queue, const struct row *row)
 {
     return !row->is_armed && row->round == queue->round;
+}
+
+/* The first of the list is to be associated. */
+static int arm_first(struct plx__queue *queue)
+{
+    struct row *row = take_first(queue);
+    if (row->generation == 0)
+        return PLX_OK;
+    int code = arm(queue, row);
+    if (code == PLX_ERR_NOMEM)
+        touch(queue, row);
+    else if (code < 0)
+        tell_gone(queue, row);
+    return code == PLX_ERR_NOMEM ? code : PLX_OK;
 }
 
 /*
@@ -639,21 +654,23 @@ static bool was_reported(const struct plx__queue *queue, const struct row *row)
 static int arm_until(struct plx__queue *queue, int32_t end)
 {
     bool is_end = end == LAST;
+    int code = PLX_OK;
     queue->late = LAST;
-    while (!is_end && queue->count < queue->capacity) {
-        struct row *row = take_first(queue);
-        is_end = fd_of(queue, row) == end;
-        if (row->generation == 0)
+    while (code >= 0 && !is_end && queue->count < queue->capacity) {
+        struct row *row = &queue->rows[queue->first];
+        is_end = queue->first == end;
+        if (!row->is_again) {
+            code = arm_first(queue);
             continue;
-        int code = was_reported(queue, row) ? PLX_OK : arm(queue, row);
-        if (code == PLX_ERR_NOMEM || was_reported(queue, row))
-            touch(queue, row);
-        else if (code < 0)
-            tell_gone(queue, row);
-        if (code == PLX_ERR_NOMEM)
-            return code;
+        }
+        row->is_again = false;
+        touch(queue, take_first(queue));
+        if (was_reported(queue, row))
+            continue;
+        end = queue->last;
+        is_end = false;
     }
-    return PLX_OK;
+    return code;
 }
 
 /* False if it was lowered. Whoever wakes from now on sends again. */
@@ -761,6 +778,7 @@ static bool resolve_doubts(struct plx__queue *queue)
 static uint32_t end_record(struct plx__queue *queue, struct row *row, uint32_t facts)
 {
     facts &= (row->want & PLX__DATA_EVENTS) | PLX_ERROR | PLX_HUP; /* clause B6 */
+    row->is_again = row->next != UNTOUCHED;
     if (facts && row->want & PLX_ONESHOT)
         row->want = PLX__SILENT; /* clause B11 */
     else
@@ -914,6 +932,7 @@ static void arm_all(struct plx__queue *queue)
     while (!is_end) {
         struct row *row = take_first(queue);
         is_end = fd_of(queue, row) == end;
+        row->is_again = false;
         if (row->generation && arm(queue, row) < 0) {
             touch(queue, row);
             queue->kernel.is_owed = true;

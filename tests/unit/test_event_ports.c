@@ -305,6 +305,32 @@ START_TEST(nobody_is_told_twice_where_a_round_ends)
 }
 END_TEST
 
+/* The first was reported, left and came again, and was reported once more. The last, which was
+   silent meanwhile, is before it. */
+START_TEST(who_came_again_is_behind_who_waited)
+{
+    struct plx__record record;
+    struct ends first = rig_readable_pipe(), last = rig_readable_pipe();
+    struct rig rig;
+    rig_open(&rig, 8);
+    struct plx__target *target = rig_add(&rig, first.read, PLX_READ);
+    struct plx__target *other = rig_add(&rig, last.read, PLX__SILENT);
+    ck_assert_int_eq(rig_wait(&rig, &record, 1), 1);
+    ck_assert(rig.backend->remove(rig.queue, target));
+    ck_assert_int_eq(rig.backend->add(rig.queue, target, PLX_READ), PLX_OK);
+    rig_modify(&rig, other, PLX__SILENT, PLX_READ);
+    ck_assert_int_eq(rig_wait(&rig, &record, 1), 1);
+    ck_assert(rig_is_of(&record, target));
+    for (int round = 0; round < 3; round++) {
+        ck_assert_int_eq(rig_wait(&rig, &record, 1), 1);
+        ck_assert(rig_is_of(&record, round % 2 ? target : other));
+    }
+    rig_close(&rig);
+    rig_close_ends(first);
+    rig_close_ends(last);
+}
+END_TEST
+
 /* --- Between report and wait --- */
 
 START_TEST(who_was_reported_and_closed_is_gone_once)
@@ -923,6 +949,7 @@ static void add_bad_days(TCase *tests)
     tcase_add_test(tests, everybody_has_a_turn_whatever_the_order);
     tcase_add_test(tests, who_is_changed_all_the_time_has_a_turn);
     tcase_add_test(tests, nobody_is_told_twice_where_a_round_ends);
+    tcase_add_test(tests, who_came_again_is_behind_who_waited);
     tcase_add_test(tests, who_was_reported_and_closed_is_gone_once);
     tcase_add_test(tests, everybody_who_is_gone_is_told_once);
     tcase_add_test(tests, a_reported_number_that_came_back_is_noticed);
