@@ -83,16 +83,16 @@ struct row {
     uint32_t want : 8;
     uint32_t generation; /* 0: nobody's */
     uint32_t identity;   /* of the file: quirk d */
-    uint32_t round : 30; /* the wait in which it was associated, or reported */
+    uint32_t round : 31; /* the wait in which it was associated, or reported */
     uint32_t is_armed : 1;
-    uint32_t is_again : 1; /* it was reported since it came to the list: its place is at the end */
-    int32_t next;          /* on the list of those that are to be associated */
+    int32_t next; /* on the list of those that are to be associated */
+    int32_t before;
 };
 
 static_assert(PLX__SLOT_LIMIT <= 1u << 24, "numbers have 24 bits");
 static_assert((PLX__DATA_EVENTS | PLX__MODES) < 1u << 8, "interests have 8 bits");
 
-#define ROUNDS    (UINT32_C(1) << 30)
+#define ROUNDS    (UINT32_C(1) << 31)
 #define LAST      (-1)
 #define UNTOUCHED (-2)
 
@@ -188,13 +188,14 @@ static void *mark_of_row(const struct row *row)
     return mark_of((struct plx__token){row->number, row->generation});
 }
 
-/* To the end of the list. Whoever need not be associated when his turn comes is passed over. */
+/* To the end of the list, where whoever need not be associated is passed over. */
 static void touch(struct plx__queue *queue, struct row *row)
 {
     int fd = fd_of(queue, row);
     if (row->next != UNTOUCHED)
         return;
     row->next = LAST;
+    row->before = queue->last;
     if (queue->last == LAST)
         queue->first = fd;
     else
@@ -202,13 +203,27 @@ static void touch(struct plx__queue *queue, struct row *row)
     queue->last = fd;
 }
 
+static void untouch(struct plx__queue *queue, struct row *row)
+{
+    if (row->next == UNTOUCHED)
+        return;
+    if (queue->late == fd_of(queue, row))
+        queue->late = row->before;
+    if (row->before == LAST)
+        queue->first = row->next;
+    else
+        queue->rows[row->before].next = row->next;
+    if (row->next == LAST)
+        queue->last = row->before;
+    else
+        queue->rows[row->next].before = row->before;
+    row->next = UNTOUCHED;
+}
+
 static struct row *take_first(struct plx__queue *queue)
 {
     struct row *row = &queue->rows[queue->first];
-    queue->first = row->next;
-    if (queue->first == LAST)
-        queue->last = LAST;
-    row->next = UNTOUCHED;
+    untouch(queue, row);
     return row;
 }
 
@@ -270,14 +285,16 @@ static void set_armed(const struct plx__queue *queue, struct row *row, bool is_a
     row->round = queue->round & (ROUNDS - 1);
 }
 
-static int arm(const struct plx__queue *queue, struct row *row)
+static int arm(struct plx__queue *queue, struct row *row)
 {
     if (row->is_armed || row->want == PLX__SILENT)
         return PLX_OK;
     int code = associate(queue, fd_of(queue, row), row->want, mark_of_row(row));
-    if (code >= 0)
-        set_armed(queue, row, true);
-    return code;
+    if (code < 0)
+        return code;
+    set_armed(queue, row, true);
+    untouch(queue, row);
+    return PLX_OK;
 }
 
 /* --- The wake, and the bell for nesting --- */
@@ -479,10 +496,10 @@ static int probe(struct plx__queue *queue, struct row *row, uint32_t identity)
     return PLX_OK;
 }
 
-/* Keeps its place on the list. */
-static void forget(struct row *row)
+static void forget(struct plx__queue *queue, struct row *row)
 {
-    *row = (struct row){.next = row->next};
+    untouch(queue, row);
+    *row = (struct row){.next = UNTOUCHED};
 }
 
 static int add_new(struct plx__queue *queue, const struct plx__target *target, uint32_t want,
@@ -495,7 +512,7 @@ static int add_new(struct plx__queue *queue, const struct plx__target *target, u
     if (code < 0)
         return code;
     struct row *row = &queue->rows[target->fd];
-    forget(row);
+    forget(queue, row);
     set_interest(row, token, want);
     row->identity = identity;
     set_armed(queue, row, want != PLX__SILENT);
@@ -576,7 +593,7 @@ static bool ev_remove(struct plx__queue *queue, struct plx__target *target)
         int cause = errno;
         dissociate(queue, target->fd);
         errno = cause;
-        forget(row);
+        forget(queue, row);
     }
     return true;
 }
@@ -627,18 +644,10 @@ static void tell_gone(struct plx__queue *queue, struct row *row)
     row->want = PLX__SILENT;
 }
 
-/* It is told once in a wait. */
-static bool was_reported(const struct plx__queue *queue, const struct row *row)
-{
-    return !row->is_armed && row->round == queue->round;
-}
-
 /* The first of the list is to be associated. */
 static int arm_first(struct plx__queue *queue)
 {
     struct row *row = take_first(queue);
-    if (row->generation == 0)
-        return PLX_OK;
     int code = arm(queue, row);
     if (code == PLX_ERR_NOMEM)
         touch(queue, row);
@@ -657,18 +666,8 @@ static int arm_until(struct plx__queue *queue, int32_t end)
     int code = PLX_OK;
     queue->late = LAST;
     while (code >= 0 && !is_end && queue->count < queue->capacity) {
-        struct row *row = &queue->rows[queue->first];
         is_end = queue->first == end;
-        if (!row->is_again) {
-            code = arm_first(queue);
-            continue;
-        }
-        row->is_again = false;
-        touch(queue, take_first(queue));
-        if (was_reported(queue, row))
-            continue;
-        end = queue->last;
-        is_end = false;
+        code = arm_first(queue);
     }
     return code;
 }
@@ -778,7 +777,6 @@ static bool resolve_doubts(struct plx__queue *queue)
 static uint32_t end_record(struct plx__queue *queue, struct row *row, uint32_t facts)
 {
     facts &= (row->want & PLX__DATA_EVENTS) | PLX_ERROR | PLX_HUP; /* clause B6 */
-    row->is_again = row->next != UNTOUCHED;
     if (facts && row->want & PLX_ONESHOT)
         row->want = PLX__SILENT; /* clause B11 */
     else
@@ -932,8 +930,7 @@ static void arm_all(struct plx__queue *queue)
     while (!is_end) {
         struct row *row = take_first(queue);
         is_end = fd_of(queue, row) == end;
-        row->is_again = false;
-        if (row->generation && arm(queue, row) < 0) {
+        if (arm(queue, row) < 0) {
             touch(queue, row);
             queue->kernel.is_owed = true;
         }
