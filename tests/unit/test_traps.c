@@ -389,13 +389,15 @@ END_TEST
 START_TEST(eintr_comes_after_the_changes)
 {
     struct ends ends = rig_readable_pipe();
-    struct plx__record record;
+    struct plx__record records[ROOM];
     struct rig rig;
+    if (ROOM < 2)
+        return; /* then they do not travel with the wait */
     open_rig(&rig);
     struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
     rig_modify(&rig, target, PLX_READ, PLX_READ | PLX_EDGE);
     fake.interrupt = 1;
-    ck_assert_int_eq(rig.backend->wait(rig.queue, &record, 1, PLX_FOREVER), 0);
+    ck_assert_int_eq(rig.backend->wait(rig.queue, records, ROOM, PLX_FOREVER), 0);
     kqueue_shim_reset_counts();
     ck_assert_uint_eq(rig_facts(&rig, target), PLX_READ);
     ck_assert_uint_eq(kqueue_shim_counts().changes, 0);
