@@ -99,7 +99,7 @@ static void repeat(const struct driver *driver)
     for (long i = 0; i < repetitions; i++) {
         uint64_t wall = machine_clock(CLOCK_MONOTONIC);
         driver_lap();
-        driver_mark(driver, "reports");
+        driver_mark(driver, once ? "oneshot" : "report");
         double done = (double)turn_until(wanted);
         driver_mark(driver, NULL);
         cpu_ns[i] = driver_lap() / done;

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define FLOOD       (UINT64_C(16) << 20) /* more than the buffers of both sockets ever hold */
+#define LIMIT       60 /* seconds of a story: a wake-up that is lost is waited for */
 #define PATIENCE    20000
 #define WATCHED     50
 #define READY       7
@@ -376,11 +377,13 @@ static const char *test_wakers(const struct bench_peer *peer)
     wakers->notify(0);
     EXPECT(reports(wakers->turn) == 3); /* two that come together are one */
     EXPECT(reports(wakers->turn) == 0);
+    wakers->notify(0);
+    EXPECT(reports(wakers->turn) == 1);
     EXPECT(pthread_create(&thread, NULL, notify_later, &index) == 0);
-    while (counter < 4)
+    while (counter < 5)
         wakers->wait();
     pthread_join(thread, NULL);
-    EXPECT(counter == 4);
+    EXPECT(counter == 5);
     return NULL;
 }
 
@@ -500,6 +503,7 @@ static void run_story(const struct story *story, const struct bench_peer *peer)
         return;
     pid_t child = fork();
     if (child == 0) {
+        alarm(LIMIT);
         const char *text = story->in_server || peer->open() == 0 ? story->tell(peer) : "no loop";
         if (text && write(ends[1], text, strlen(text)) < 0)
             _exit(2);

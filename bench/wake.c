@@ -21,6 +21,7 @@
 
 static long objects = 1;
 static long deliveries = 0;
+static long resends = 0;
 static long pummel = 0;
 static long round_trips = 0;
 static long posting = 0;
@@ -31,6 +32,7 @@ static long other_cpu = -1;
 static const struct option_number options[] = {
     {"--objects", &objects, 1, 10000000, NULL},
     {"--deliveries", &deliveries, 1, 1000000000, NULL},
+    {"--resends", &resends, 1, 1000000000, NULL},
     {"--pummel", &pummel, 1, MOST_PRODUCERS, NULL},
     {"--round-trips", &round_trips, 1, 100000000, NULL},
     {"--posting", &posting, 1, MOST_PRODUCERS, NULL},
@@ -40,17 +42,19 @@ static const struct option_number options[] = {
     {NULL, NULL, 0, 0, NULL},
 };
 
-static const char usage[] = "usage: bench_wake --peer NAME ONE-OF-FOUR [OPTION...]\n"
-                            "       bench_wake --list\n"
-                            "  --deliveries N   notify one of many and let the loop pass\n"
-                            "  --pummel N       so many threads notify one object without a pause\n"
-                            "  --round-trips N  a thread and the loop wake each other\n"
-                            "  --posting N      so many threads post tasks\n"
-                            "  --objects N      that can be notified (1)\n"
-                            "  --posts N        of each of those threads (100000)\n"
-                            "  --milliseconds N that the threads notify (200)\n"
-                            "  --other-cpu N    bind the other threads to a processor\n"
-                            "  --marks          show a tracer where it begins and ends\n";
+static const char usage[] =
+    "usage: bench_wake --peer NAME ONE-OF-FIVE [OPTION...]\n"
+    "       bench_wake --list\n"
+    "  --deliveries N   notify one of many and let the loop pass\n"
+    "  --resends N      notify an object that was notified and has not been reported\n"
+    "  --pummel N       so many threads notify one object without a pause\n"
+    "  --round-trips N  a thread and the loop wake each other\n"
+    "  --posting N      so many threads post tasks\n"
+    "  --objects N      that can be notified (1)\n"
+    "  --posts N        of each of those threads (100000)\n"
+    "  --milliseconds N that the threads notify (200)\n"
+    "  --other-cpu N    bind the other threads to a processor\n"
+    "  --marks          show a tracer where it begins and ends\n";
 
 static const struct bench_wakers *wakers;
 static uint64_t counter;
@@ -95,6 +99,20 @@ static void deliver(const struct driver *driver)
     driver_mark(driver, NULL);
     driver_begin_line(driver, "wake", "kind=deliver,objects=%ld", objects);
     print_since(&begin, (double)deliveries);
+    driver_end_line(driver);
+}
+
+/* The loop does not pass in between: what more of the same costs. */
+static void resend(const struct driver *driver)
+{
+    wakers->notify(0);
+    struct clocks begin = read_clocks();
+    driver_mark(driver, "resend");
+    for (long i = 0; i < resends; i++)
+        wakers->notify(0);
+    driver_mark(driver, NULL);
+    driver_begin_line(driver, "wake", "kind=resend");
+    print_since(&begin, (double)resends);
     driver_end_line(driver);
 }
 
@@ -226,7 +244,7 @@ int main(int argc, char *argv[])
 {
     struct driver driver = driver_begin(argc, argv, usage, options, takes_part);
     wakers = driver.peer->wakers;
-    if ((deliveries > 0) + (pummel > 0) + (round_trips > 0) + (posting > 0) != 1) {
+    if ((deliveries > 0) + (resends > 0) + (pummel > 0) + (round_trips > 0) + (posting > 0) != 1) {
         fputs(usage, stderr);
         return 2;
     }
@@ -236,6 +254,8 @@ int main(int argc, char *argv[])
     }
     if (deliveries)
         deliver(&driver);
+    else if (resends)
+        resend(&driver);
     else if (pummel)
         be_pummelled(&driver);
     else if (round_trips)

@@ -18,26 +18,30 @@ register_calls_tools=strace
 
 register_calls_peers() { "$programs/bench_register" --list; }
 
-# One pass of the loop belongs to each phase, so a thousand of them tell a thousandth of a call.
-register_calls_trial() {
-    local count=1000
-    {
-        bench/marked_calls "$scratch/trace" "$programs/bench_register" --peer "$peer" \
-            --descriptors $count --churns $count --repetitions 1 &&
-            bench/marked_calls "$scratch/trace" "$programs/bench_dispatch" --peer "$peer" \
-                --watchers $count --active $count --events $count --repetitions 1 --once 1
-    } | awk -v tag="$tag" -v count=$count -v peer="$peer" -v version="$(version_of register)" '
-        { calls[++n] = sprintf("\"%s_calls\":%.3f", $1 == "reports" ? "oneshot" : $1, $2 / count) }
+# calls_between_marks WORKLOAD CELL COUNT OPERATIONS DRIVER: the line of results from what
+# bench/marked_calls prints of so many operations, each done COUNT times.
+calls_between_marks() {
+    awk -v workload="$1" -v cell="$2" -v count="$3" -v operations="$4" -v tag="$tag" \
+        -v peer="$peer" -v version="$("$programs/bench_$5" --list |
+            awk -v peer="$peer" '$1 == peer { print $2 }')" '
+        { calls[++n] = sprintf("\"%s_calls\":%.3f", $1, $2 / count) }
         END {
-            if (n != 8) exit 1
-            printf "{%s,\"workload\":\"register_calls\",\"cell\":\"descriptors=%d\",", tag, count
+            if (n != operations) exit 1
+            printf "{%s,\"workload\":\"%s\",\"cell\":\"%s\",", tag, workload, cell
             printf "\"peer\":\"%s\",\"version\":\"%s\"", peer, version
             for (i = 1; i <= n; i++) printf ",%s", calls[i]
             print "}"
         }'
 }
 
-# The version of the peer, as a driver lists it.
-version_of() {
-    "$programs/bench_$1" --list | awk -v peer="$peer" '$1 == peer { print $2 }'
+# One pass of the loop belongs to each phase, so a thousand of them tell a thousandth of a call. The
+# one-shots take ten passes, as changes may be made in the pass after.
+register_calls_trial() {
+    local count=1000
+    {
+        bench/marked_calls "$scratch/trace" "$programs/bench_register" --peer "$peer" \
+            --descriptors $count --churns $count --repetitions 1 &&
+            bench/marked_calls "$scratch/trace" "$programs/bench_dispatch" --peer "$peer" \
+                --watchers 100 --active 100 --events $count --repetitions 1 --once 1
+    } | calls_between_marks register_calls descriptors=$count $count 8 register
 }

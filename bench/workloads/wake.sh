@@ -26,7 +26,7 @@ wake_one() {
 # The threads go to the other processor, if there is one.
 wake_trial() {
     local count other=("${server_cpu[@]/--cpu/--other-cpu}")
-    wake_one --deliveries 4000 --objects 10000 || return
+    wake_one --deliveries 4000 --objects 10000 && wake_one --resends 1000000 || return
     if [ "$form" = quick ]; then
         wake_one --pummel 2 --milliseconds 100 "${other[@]}" &&
             wake_one --posting 2 --posts 50000 "${other[@]}"
