@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* libuv.c: see libuv.h. */
+/*
+ * libuv.c: see libuv.h.
+ *
+ * The loop is as uv_loop_init makes it: none of the options of uv_loop_configure concerns readiness
+ * or timers (they block a signal for profilers, measure idle time, or let a thread of the kernel
+ * spin for file operations).
+ */
 #include "libuv.h"
 
 #include "echo.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pollux.c: pollux through its public API, as any program uses it; one peer for each backend. */
+/*
+ * pollux.c: pollux through its public API, as any program uses it: one peer for each backend, which
+ * ask what is ready, and one that is called back, as the users of other libraries are.
+ */
 #include "echo.h"
 #include "peer.h"
 
@@ -309,6 +312,60 @@ static const struct bench_wakers pollux_wakers = {
     .run = wakers_run,
 };
 
+/* --- Called back --- */
+
+static void callbacks_turn(void)
+{
+    plx_context_turn(context, 0);
+}
+
+static void on_event(plx_watcher *watcher, uint32_t events, void *data)
+{
+    (void)watcher;
+    uint64_t *counter = data;
+    if (events & (PLX_READ | PLX_TIMER))
+        (*counter)++;
+}
+
+static void on_event_once(plx_watcher *watcher, uint32_t events, void *data)
+{
+    on_event(watcher, events, data);
+    plx_watcher_modify(watcher, PLX_READ | PLX_ONESHOT);
+}
+
+static int watch_with(plx_callback *callback, uint32_t events, const int *descriptors, int count,
+                      uint64_t *counter)
+{
+    for (int i = 0; i < count; i++)
+        if (plx_context_on(context, plx_fd(descriptors[i]), events, callback, counter, NULL) < 0)
+            return -1;
+    return 0;
+}
+
+static int callbacks_watch(const int *descriptors, int count, uint64_t *counter)
+{
+    return watch_with(on_event, PLX_READ, descriptors, count, counter);
+}
+
+static int callbacks_watch_once(const int *descriptors, int count, uint64_t *counter)
+{
+    return watch_with(on_event_once, PLX_READ | PLX_ONESHOT, descriptors, count, counter);
+}
+
+static void callbacks_timers_start(size_t index, uint64_t nanoseconds)
+{
+    plx_handle handle = plx_timer((plx_duration)nanoseconds, 0);
+    require(plx_context_on(context, handle, PLX_TIMER, on_event, told, &watchers[index]));
+}
+
+static const struct bench_timers callbacks_timers = {
+    .open = open_watchers,
+    .start = callbacks_timers_start,
+    .move = timers_move,
+    .again = timers_again,
+    .stop = timers_stop,
+};
+
 extern const struct bench_peer bench_peer_pollux;
 const struct bench_peer bench_peer_pollux = {
     .name = "pollux",
@@ -341,4 +398,17 @@ const struct bench_peer bench_peer_pollux_poll = {
     .watch_once = pollux_watch_once,
     .watchers = &pollux_watchers,
     .lacks = "timers and wake-ups do not depend on the backend",
+};
+
+extern const struct bench_peer bench_peer_pollux_callbacks;
+const struct bench_peer bench_peer_pollux_callbacks = {
+    .name = "pollux_callbacks",
+    .version = pollux_version,
+    .open = epoll_open,
+    .close = pollux_close,
+    .turn = callbacks_turn,
+    .watch = callbacks_watch,
+    .watch_once = callbacks_watch_once,
+    .timers = &callbacks_timers,
+    .lacks = "it differs from pollux only where something is reported",
 };

@@ -12,6 +12,7 @@ extern const struct bench_peer bench_peer_raw_uring;
 extern const struct bench_peer bench_peer_raw_wheel;
 extern const struct bench_peer bench_peer_raw_eventfd;
 extern const struct bench_peer bench_peer_pollux;
+extern const struct bench_peer bench_peer_pollux_callbacks;
 extern const struct bench_peer bench_peer_pollux_poll;
 extern const struct bench_peer bench_peer_libev;
 extern const struct bench_peer bench_peer_libevent;
@@ -28,6 +29,7 @@ const struct bench_peer *const bench_peers[] = {
     &bench_peer_raw_wheel,
     &bench_peer_raw_eventfd,
     &bench_peer_pollux,
+    &bench_peer_pollux_callbacks,
     &bench_peer_pollux_poll,
 #ifdef BENCH_WITH_LIBEV
     &bench_peer_libev,

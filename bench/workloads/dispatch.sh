@@ -11,11 +11,20 @@ dispatch_milliseconds=250
 dispatch_milliseconds_full=900
 dispatch_descriptors=10100
 
-dispatch_peers() {
-    "$programs/bench_dispatch" --list | awk '
-        $1 == "libevent_changelist" { print "! " $1 " it differs from libevent only where registrations change"; next }
-        { print }'
+# without PEER REASON: a list of competitors in which that one is left out.
+without() {
+    awk -v name="$1" -v reason="$2" '$1 == name { print "! " name " " reason; next } { print }'
 }
+
+without_changelist() {
+    without libevent_changelist 'it differs from libevent only where registrations change'
+}
+
+without_callbacks() {
+    without pollux_callbacks 'it differs from pollux only where something is reported'
+}
+
+dispatch_peers() { "$programs/bench_dispatch" --list | without_changelist; }
 
 dispatch_cells() {
     if [ "$form" = quick ]; then

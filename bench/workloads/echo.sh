@@ -17,12 +17,13 @@ echo_descriptors=10200
 
 # The quick form has time for those that a reader would choose between.
 echo_peers() {
-    "$programs/bench_echo_server" --list | awk -v form="$form" '
-        form == "quick" && $1 ~ /^(raw_edge|raw_uring|pollux_poll)$/ {
-            print "! " $1 " it takes part in the full form"
-            next
-        }
-        { print }'
+    local reason='it takes part in the full form'
+    if [ "$form" = full ]; then
+        "$programs/bench_echo_server" --list
+    else
+        "$programs/bench_echo_server" --list | without raw_edge "$reason" |
+            without raw_uring "$reason" | without pollux_poll "$reason"
+    fi
 }
 
 # echo_cells CONNECTIONS ACTIVE,... BYTES DEPTH: one server, one set of connections.

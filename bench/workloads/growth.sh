@@ -19,11 +19,7 @@ growth_milliseconds=9000
 growth_descriptors=19200
 
 # Who has neither descriptors nor timers has nothing that could grow.
-growth_peers() {
-    "$programs/bench_memory" --list | awk '
-        $1 == "libevent_changelist" { print "! " $1 " it differs from libevent only where registrations change"; next }
-        { print }'
-}
+growth_peers() { "$programs/bench_memory" --list | without_changelist | without_callbacks; }
 
 # growth_of KIND PROGRAM OPTION...: the line of a program, as a point of the curve KIND.
 growth_of() {

@@ -32,7 +32,7 @@ instructions_per_event() {
         'BEGIN { printf "%.2f", (second - first) / events }'
 }
 
-# For pollux also what lies inside the library: the wait and all that it calls.
+# Where the caller asks, also what lies inside the library: the wait and all that it calls.
 instructions_trial() {
     local cell watchers active all inside version
     version=$(dispatch_peers | awk -v peer="$peer" '$1 == peer { print $2 }')
@@ -40,7 +40,7 @@ instructions_trial() {
         read -r watchers active <<<"$cell"
         all=$(instructions_per_event "$watchers" "$active") || return
         inside=
-        if [[ $peer == pollux* ]]; then
+        if [ "$peer" = pollux ] || [ "$peer" = pollux_poll ]; then
             inside=$(instructions_per_event "$watchers" "$active" \
                 --toggle-collect=plx_context_wait) || return
         fi

@@ -13,7 +13,7 @@ startup_quick=no
 startup_blocks=20
 startup_milliseconds=500
 
-startup_peers() { dispatch_peers; }
+startup_peers() { "$programs/bench_startup" --list | without_changelist | without_callbacks; }
 
 startup_trial() {
     "$programs/bench_startup" --peer "$peer" --loops 1000 --processes 20 "${client_cpu[@]}" \

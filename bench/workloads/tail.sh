@@ -20,21 +20,22 @@ tail_descriptors=10200
 
 # Cost that grows with all connections would set the rate, at which nobody else has anything to do.
 tail_peers() {
-    "$programs/bench_echo_server" --list-idle | awk '
-        $1 == "pollux_poll" { print "! " $1 " poll looks at all connections each time; it would set the rate"; next }
-        { print }'
+    "$programs/bench_echo_server" --list-idle |
+        without pollux_poll 'poll looks at all connections each time, and would set the rate'
 }
 
+# The better of two looks: a neighbour can only make it look slow.
 tail_capacity_of() {
-    "$programs/bench_echo_client" --connections 10000 --active 10000 --warmup 200 --measure 500 \
-        "${client_cpu[@]}" -- "$programs/bench_echo_server" --peer "$1" "${server_cpu[@]}" |
-        sed -n 's/.*"requests_per_second":\([0-9]*\).*/\1/p'
+    "$programs/bench_echo_client" --connections 10000 --active 10000,10000 --warmup 200 \
+        --measure 400 "${client_cpu[@]}" -- \
+        "$programs/bench_echo_server" --peer "$1" "${server_cpu[@]}" |
+        sed -n 's/.*"requests_per_second":\([0-9]*\).*/\1/p' | sort -n | tail -n 1
 }
 
 # What the slowest can do, measured once for a result file: all rates are shares of it.
 tail_capacity() {
     local name least one
-    least=$(sed -n 's/.*"workload":"tail".*"capacity":\([0-9]*\).*/\1/p' "$out" | head -n 1)
+    least=$(sed -n '/"workload":"tail"/s/.*"capacity":\([0-9]*\).*/\1/p' "$out" | head -n 1)
     [ -n "$least" ] || least=$(cat "$scratch/tail_capacity" 2>/dev/null)
     if [ -z "$least" ]; then
         while read -r name _; do
