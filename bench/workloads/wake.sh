@@ -13,7 +13,7 @@ reports_per_second 1/s - reported in a second
 wake_limit=raw_eventfd
 wake_headline=kind=deliver,objects=10000
 wake_blocks=20
-wake_milliseconds=900
+wake_milliseconds=250
 wake_milliseconds_full=3500
 wake_descriptors=10100
 
