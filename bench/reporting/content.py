@@ -75,9 +75,10 @@ def in_short(analysis):
     total = sum(counts.values(), Counter())
     section.words.append(
         f"Of {words.plural(total.total(), 'comparison')} with other libraries pollux is "
-        + ", ".join(f"{verdict} in {total[verdict]}" for verdict in VERDICTS if total[verdict])
-        + ". “Maybe” is what the intervals of this run say, and what its blocks are too few to "
-          "claim.")
+        + ", ".join(f"{verdict} in {total[verdict]}" for verdict in VERDICTS if total[verdict]) + ".")
+    if total["maybe ahead"] or total["maybe behind"]:
+        section.words.append("“Maybe” is what the intervals of this run say, and what its blocks are "
+                             "too few to claim.")
     section.parts.append(score_table(counts))
     return section
 
@@ -118,7 +119,7 @@ def headline_row(scale, peer, middle, low, high, repeated):
     mark = Mark(*(value / scale.divisor for value in (middle, low, high)), bar=True)
     texts = [peer, scale.full(middle)]
     if repeated:
-        texts.append(f"{scale.bare(low)} – {scale.bare(high)}")
+        texts.append("–" if low == high else f"{scale.bare(low)} – {scale.bare(high)}")
     return Row(texts, kind_of(peer), mark=mark)
 
 

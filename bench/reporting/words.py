@@ -74,6 +74,9 @@ def ratio(value):
 
 
 def interval(low, high):
+    """One block has none."""
+    if low == high:
+        return "–"
     return f"{ratio(low)} – {ratio(high)}"
 
 
