@@ -469,7 +469,8 @@ START_TEST(a_full_port_can_be_woken)
         ck_assert_uint_eq(facts_in_a_sleep(&rig, target), 0);
         put_byte(ends.write);
         rig.backend->wake(rig.queue);
-        ck_assert_uint_eq(facts_in_a_sleep(&rig, target), 0); /* an alert is alone */
+        uint32_t facts = facts_in_a_sleep(&rig, target); /* an alert is alone in its call */
+        ck_assert_uint_eq(facts, ROOM == 1 ? PLX_READ : 0);
         ck_assert_uint_eq(facts_in_a_sleep(&rig, target), PLX_READ);
         take_byte(ends.read);
     }
