@@ -2,10 +2,12 @@
 # docs/kernels names the test of each quirk: the tests are there, and no quirk is without one.
 # shellcheck shell=bash disable=SC2016,SC2154
 
-# The names of all tests: Check's, those in tables of cases, and functions, which the rest is.
+# The names of all tests: Check's and its suites', those in tables of cases, those that are printed,
+# and functions, which the rest is.
 test_names() {
     (cd "$1" && grep -rhoE \
         -e '^START_TEST\([a-z0-9_]+' -e '^(FLAGGED_)?CASE\([a-z0-9_]+' -e '^ +\{"[a-z0-9_]+",' \
+        -e 'suite_create\("[a-z0-9_]+"' -e '"%sok 1 - [a-z0-9_]+' \
         -e '^(static )?(bool|void|int) [a-z0-9_]+\([^)]*\)$' \
         --include='*.c' --include='*.def' . |
         sed -E 's/\([^(]*\)$//; s/^.*[^a-z0-9_]([a-z0-9_]+)[^a-z0-9_]*$/\1/' | sort -u)
@@ -34,7 +36,7 @@ wrong_tests() {
     names=$(test_names "$1/tests")
     for file in "$1"/docs/kernels/*.md; do
         while IFS=: read -r line cell; do
-            grep -qE '`|not (shown|played): .' <<<"$cell" || echo "${file##*/}:$line: no test"
+            grep -qE '`|not (shown|played|seen): .' <<<"$cell" || echo "${file##*/}:$line: no test"
             while read -r name; do
                 is_there "$1" "$name" "$names" || echo "${file##*/}:$line: $name"
             done < <(grep -o '`[^`]*`' <<<"$cell" | tr -d '`')
