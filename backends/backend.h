@@ -129,7 +129,9 @@ struct plx__backend {
 
     /*
      * Puts a fresh kernel queue in the place of the old one, which is kept aside until `settle`.
-     * `is_forked`: nothing may be shared with the old one, which is the parent's.
+     * Where there are no ghosts the same one may stay in its own process; targets are added to it
+     * again all the same. `is_forked`: nothing may be shared with the old one, which is the
+     * parent's.
      */
     int (*renew)(struct plx__queue *queue, bool is_forked);
 
