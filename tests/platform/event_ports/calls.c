@@ -70,11 +70,11 @@ int port_send(int fd, int events, void *user)
     if (!port)
         return -1;
     ports_counts.sends++;
+    /* What is ready is not noticed here: on its way from epoll's queue to this one it would not
+       show for a moment, and nobody expects that of somebody else's thread. */
     int cause = refuse_inherited(port);
-    if (!cause) {
-        ports_notice(port);
+    if (!cause)
         cause = ports_send(port, events, user);
-    }
     ports_leave(port, &outside);
     return result_of(cause);
 }

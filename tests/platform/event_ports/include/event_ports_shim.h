@@ -17,7 +17,8 @@
  * What is not exact:
  *  - A kernel queues an event in the moment its descriptor becomes ready, and gives it although it
  *    is over by then. The shim notices at the next call of the port: what came and went between two
- *    calls is not told. port_shim_notice() notices now.
+ *    calls is not told. port_shim_notice() notices now. port_send() does not notice, so that what
+ *    is sent may come before what was ready first.
  *  - Whether a descriptor is ready, and with which bits, is Linux's opinion.
  *  - A port is shared with the children of a process. Here a child has it as a descriptor only:
  *    it can be polled and closed, and port_dissociate() has its EACCES; the other calls would reach
