@@ -231,6 +231,26 @@ START_TEST(no_wait_is_without_room)
 }
 END_TEST
 
+/* What was left over is looked for without sleeping, and then a wake may be found. */
+START_TEST(a_wake_after_a_full_batch_ends_the_sleep)
+{
+    struct plx__record record;
+    char byte;
+    struct ends ends = rig_readable_pipe();
+    struct rig rig;
+    open_rig(&rig);
+    struct plx__target *target = rig_add(&rig, ends.read, PLX_READ);
+    ck_assert_int_eq(rig_wait(&rig, &record, 1), 1);
+    ck_assert(rig_is_of(&record, target));
+    ck_assert_int_eq(read(ends.read, &byte, 1), 1);
+    rig.backend->wake(rig.queue);
+    int count = rig.backend->wait(rig.queue, &record, 1, PLX_FOREVER);
+    ck_assert(count == 0 || rig_is_wake(&record));
+    close_rig(&rig);
+    rig_close_ends(ends);
+}
+END_TEST
+
 /* --- The Nth change refused --- */
 
 enum { GUESTS = 6 };
@@ -494,6 +514,7 @@ static TCase *case_of(const char *name, SFun use)
     tcase_add_test(tests, eintr_at_every_place_takes_nothing_away);
     tcase_add_test(tests, an_early_return_is_slept_again);
     tcase_add_test(tests, no_wait_is_without_room);
+    tcase_add_test(tests, a_wake_after_a_full_batch_ends_the_sleep);
     return tests;
 }
 
