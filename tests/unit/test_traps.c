@@ -11,6 +11,7 @@
 #include <pollux.h>
 
 #include "crowd.h"
+#include "random.h"
 #include "require.h"
 #include "rig.h"
 #include "src/base/duration.h"
@@ -373,6 +374,142 @@ START_TEST(the_nth_change_refused_is_one_error)
 }
 END_TEST
 
+/* --- All of it at once --- */
+
+struct guest {
+    struct ends ends;
+    struct plx__target *target;
+    uint32_t want; /* what the kernel is to hold */
+    bool is_full;  /* there is a byte */
+    bool was_told; /* since the last look at everybody */
+};
+
+struct bad_day {
+    struct rig rig;
+    struct random random;
+    struct guest guests[GUESTS];
+};
+
+static void turn_byte(struct guest *guest)
+{
+    char byte;
+    if (guest->is_full)
+        REQUIRE(read(guest->ends.read, &byte, 1) == 1);
+    else
+        REQUIRE(write(guest->ends.write, "x", 1) == 1);
+    guest->is_full = !guest->is_full;
+}
+
+static void take_record(struct bad_day *day, const struct plx__record *record)
+{
+    int i = 0;
+    if (rig_is_wake(record))
+        return;
+    while (i < GUESTS && !rig_is_of(record, day->guests[i].target))
+        i++;
+    REQUIRE(i < GUESTS);
+    struct guest *guest = &day->guests[i];
+    REQUIRE(record->events == PLX_READ && guest->is_full && guest->want & PLX_READ);
+    guest->was_told = true;
+    if (guest->want & PLX_ONESHOT)
+        guest->want = PLX__SILENT; /* clause B11 */
+}
+
+static void wait_on(struct bad_day *day, plx_duration timeout)
+{
+    struct plx__record records[ROOM];
+    int capacity = 1 + (int)random_below(&day->random, ROOM);
+    int count = day->rig.backend->wait(day->rig.queue, records, capacity, timeout);
+    REQUIRE(count >= 0 || count == PLX_ERR_NOMEM);
+    for (int i = 0; i < count; i++)
+        take_record(day, &records[i]);
+}
+
+static void change_guest(struct bad_day *day, struct guest *guest)
+{
+    static const uint32_t wants[] = {PLX__SILENT, PLX_READ, PLX_READ | PLX_ONESHOT,
+                                     PLX_READ | PLX_RDHUP};
+    uint32_t want = wants[random_below(&day->random, 4)];
+    if (want == guest->want)
+        return;
+    int code = day->rig.backend->modify(day->rig.queue, guest->target, guest->want, want);
+    REQUIRE(code == PLX_OK || code == PLX_ERR_NOMEM);
+    if (code == PLX_OK)
+        guest->want = want;
+}
+
+/* Another life under the same number. */
+static void exchange_guest(struct bad_day *day, struct guest *guest)
+{
+    unsigned refuse = fake.refuse;
+    fake.refuse = 0;
+    REQUIRE(day->rig.backend->remove(day->rig.queue, guest->target));
+    plx__slot_retire(&guest->target->slot);
+    REQUIRE(day->rig.backend->add(day->rig.queue, guest->target, guest->want) == PLX_OK);
+    fake.refuse = refuse;
+}
+
+/* The day gets better: whoever is ready comes, and nobody comes who is not. */
+static void look_at_everybody(struct bad_day *day)
+{
+    fake.refuse = fake.interrupt = 0;
+    for (int i = 0; i < GUESTS; i++)
+        day->guests[i].was_told = !day->guests[i].is_full || !day->guests[i].want;
+    for (int i = 0; i < 4 * GUESTS; i++)
+        wait_on(day, 0);
+    for (int i = 0; i < GUESTS; i++)
+        REQUIRE(day->guests[i].was_told);
+}
+
+static void live(struct bad_day *day)
+{
+    struct guest *guest = &day->guests[random_below(&day->random, GUESTS)];
+    switch (random_below(&day->random, 8)) {
+    case 0:
+        fake.interrupt = 1 + random_below(&day->random, 3);
+        break;
+    case 1:
+        fake.cause = ENOMEM;
+        fake.refuse = 1 + random_below(&day->random, 3);
+        break;
+    case 2:
+        exchange_guest(day, guest);
+        break;
+    case 3:
+        day->rig.backend->wake(day->rig.queue);
+        wait_on(day, PLX_FOREVER); /* it ends, whatever happens */
+        break;
+    case 4:
+        change_guest(day, guest);
+        break;
+    case 5:
+        turn_byte(guest);
+        break;
+    default:
+        wait_on(day, 0);
+    }
+}
+
+START_TEST(a_bad_day_loses_nothing)
+{
+    struct bad_day day = {.random = random_open()};
+    open_rig(&day.rig);
+    for (int i = 0; i < GUESTS; i++) {
+        day.guests[i].ends = rig_pipe();
+        day.guests[i].want = PLX_READ;
+        day.guests[i].target = rig_add(&day.rig, day.guests[i].ends.read, PLX_READ);
+    }
+    for (int step = 1; step <= 20000; step++) {
+        live(&day);
+        if (step % 50 == 0)
+            look_at_everybody(&day);
+    }
+    close_rig(&day.rig);
+    for (int i = 0; i < GUESTS; i++)
+        rig_close_ends(day.guests[i].ends);
+}
+END_TEST
+
 /* --- poll alone --- */
 
 /* The limit was lowered after they were opened. Silent ones do not count: they are not passed. */
@@ -511,10 +648,12 @@ static TCase *case_of(const char *name, SFun use)
 {
     TCase *tests = tcase_create(name);
     tcase_add_checked_fixture(tests, use, NULL);
+    tcase_set_timeout(tests, 30);
     tcase_add_test(tests, eintr_at_every_place_takes_nothing_away);
     tcase_add_test(tests, an_early_return_is_slept_again);
     tcase_add_test(tests, no_wait_is_without_room);
     tcase_add_test(tests, a_wake_after_a_full_batch_ends_the_sleep);
+    tcase_add_test(tests, a_bad_day_loses_nothing);
     return tests;
 }
 
