@@ -3,13 +3,13 @@
  * raw_uring.c: the limit of completions: a bare io_uring of one thread, with multishot accept,
  * multishot receive into a ring of provided buffers, and one wait for each batch.
  *
- * A buffer is sent from where it was received into, one at a time on each connection, as two sends
- * under way may overtake each other, and then given back. A connection that keeps many buffers is
- * not received from until it has sent them. The sockets block: the ring waits for those that do not
- * go on, where it would hand EAGAIN to the user of one that does not block.
+ * Buffers are sent from where they were received into and then given back: all that a connection
+ * keeps in one send, and one send at a time, as two under way may overtake each other. A connection
+ * that keeps many buffers is not received from until it has sent them. The sockets block: the ring
+ * waits for those that do not go on, where it would hand EAGAIN to the user of one that does not
+ * block.
  *
- * The buffers are small, so that they stay in the caches: it is the limit for small messages, and
- * what is larger than a buffer goes out in pieces.
+ * The buffers are small, so that they stay in the caches.
  */
 #include "echo.h"
 #include "peer.h"
@@ -32,6 +32,7 @@
 #define BUFFER_SIZE 2048
 #define GROUP       0
 #define MOST_KEPT   32
+#define MOST_PIECES 32
 #define NONE        UINT32_MAX
 
 /* What a completion is of: the low bits of its user data, beside the connection. */
@@ -50,8 +51,10 @@ struct connection {
     uint32_t first;
     uint32_t last;
     unsigned kept;
-    unsigned sent; /* bytes of the first */
+    unsigned sent; /* bytes, from the first on */
     struct connection *next_starved;
+    struct msghdr message;
+    struct iovec pieces[MOST_PIECES];
 };
 
 static struct io_uring ring;
@@ -167,12 +170,21 @@ static void stop_receiving(struct connection *connection)
     connection->cancelling = true;
 }
 
-static void send_first(struct connection *connection)
+static void send_kept(struct connection *connection)
 {
-    uint32_t buffer = connection->first;
     struct io_uring_sqe *entry = next_entry();
-    io_uring_prep_send(entry, connection->fd, buffers[buffer] + connection->sent,
-                       filled[buffer] - connection->sent, MSG_NOSIGNAL);
+    uint32_t buffer = connection->first;
+    unsigned skipped = connection->sent;
+    size_t count = connection->kept < MOST_PIECES ? connection->kept : MOST_PIECES;
+    for (size_t i = 0; i < count; i++, buffer = next_buffer[buffer], skipped = 0)
+        connection->pieces[i] = (struct iovec){.iov_base = buffers[buffer] + skipped,
+                                               .iov_len = filled[buffer] - skipped};
+    connection->message = (struct msghdr){.msg_iov = connection->pieces, .msg_iovlen = count};
+    if (count == 1)
+        io_uring_prep_send(entry, connection->fd, connection->pieces[0].iov_base,
+                           connection->pieces[0].iov_len, MSG_NOSIGNAL);
+    else
+        io_uring_prep_sendmsg(entry, connection->fd, &connection->message, MSG_NOSIGNAL);
     name(entry, connection, SEND);
     connection->sending = true;
 }
@@ -181,7 +193,6 @@ static void drop_first(struct connection *connection)
 {
     uint32_t buffer = connection->first;
     connection->first = next_buffer[buffer];
-    connection->sent = 0;
     connection->kept--;
     give_back(buffer);
 }
@@ -197,7 +208,7 @@ static void go_on(struct connection *connection)
         close(connection->fd);
         free(connection);
     } else if (!connection->ending && !connection->sending && connection->kept > 0) {
-        send_first(connection);
+        send_kept(connection);
     } else if (!connection->ending && !connection->receiving && connection->kept == 0 &&
                !connection->starved) {
         receive_more(connection);
@@ -258,8 +269,11 @@ static void on_sent(struct connection *connection, const struct io_uring_cqe *co
         connection->ending = true;
     else
         connection->sent += (unsigned)completion->res;
-    if (!connection->ending && connection->sent == filled[connection->first])
+    while (!connection->ending && connection->kept > 0 &&
+           connection->sent >= filled[connection->first]) {
+        connection->sent -= filled[connection->first];
         drop_first(connection);
+    }
     go_on(connection);
 }
 
