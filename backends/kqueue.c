@@ -25,7 +25,7 @@
  *   j. EVFILT_USER is younger than EVFILT_READ: NetBSD 10, OpenBSD 7.8. Before, a pipe wakes, and
  *      the queue cannot be nested.
  *   k. A reading end of a pipe is ready to be written, because pipes are two-way in these kernels,
- * though write(2) refuses it on all but FreeBSD, where the end is not read-only either.
+ *      though write(2) refuses it on all but FreeBSD, where the end is not read-only either.
  */
 #include "backends/kqueue.h"
 
