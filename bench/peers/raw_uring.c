@@ -129,13 +129,12 @@ static const char *uring_refused(void)
 /* A full queue is handed over first. */
 static struct io_uring_sqe *next_entry(void)
 {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&ring);
-    if (!entry) {
-        io_uring_submit(&ring);
-        entry = io_uring_get_sqe(&ring);
+    for (;;) {
+        struct io_uring_sqe *entry = io_uring_get_sqe(&ring);
+        if (entry)
+            return entry;
+        echo_require(io_uring_submit(&ring) >= 0, "io_uring_submit");
     }
-    echo_require(entry, "io_uring_get_sqe");
-    return entry;
 }
 
 /* After everything else: preparing an entry clears the user data in some releases of liburing. */
