@@ -78,23 +78,26 @@ static const struct plx__token no_token = {0, 0};
 
 /* --- The table by descriptor --- */
 
+/* 20 bytes for each descriptor: with 24 a watcher would weigh more than is promised. */
 struct row {
     uint32_t number : 24; /* of the token */
     uint32_t want : 8;
     uint32_t generation; /* 0: nobody's */
     uint32_t identity;   /* of the file: quirk d */
-    uint32_t round : 31; /* the wait in which it was associated, or reported */
+    uint32_t next : 24;  /* on the list of those that are to be associated */
+    uint32_t round_low : 8;
+    uint32_t before : 24;
+    uint32_t round_high : 7; /* the wait in which it was associated, or reported */
     uint32_t is_armed : 1;
-    int32_t next; /* on the list of those that are to be associated */
-    int32_t before;
 };
 
+static_assert(sizeof(struct row) == 20, "rows are dense");
 static_assert(PLX__SLOT_LIMIT <= 1u << 24, "numbers have 24 bits");
 static_assert((PLX__DATA_EVENTS | PLX__MODES) < 1u << 8, "interests have 8 bits");
 
-#define ROUNDS    (UINT32_C(1) << 31)
-#define LAST      (-1)
-#define UNTOUCHED (-2)
+#define ROUNDS    (UINT32_C(1) << 15)
+#define LAST      UINT32_C(0xFFFFFF)
+#define UNTOUCHED UINT32_C(0xFFFFFE) /* descriptors are smaller */
 
 /* In `looks`, of a record that has no descriptor. Negative ones are passed over by poll(2). */
 #define NOBODY INT_MIN
@@ -124,9 +127,9 @@ struct plx__queue {
     struct row *rows;
     uint32_t row_count;
     uint32_t row_capacity;
-    int32_t first; /* of the rows that are to be associated: who was reported first is the first */
-    int32_t last;
-    int32_t late;   /* up to this one they take part in the round that has begun; or LAST */
+    uint32_t first; /* of the rows that are to be associated: who was reported first is the first */
+    uint32_t last;
+    uint32_t late;  /* up to this one they take part in the round that has begun; or LAST */
     uint32_t round; /* of the wait: less than ROUNDS */
     bool is_full;   /* the last call brought as much as there was room for */
     const plx_allocator *allocator;
@@ -144,6 +147,8 @@ struct plx__queue {
 
 static int reserve(struct plx__queue *queue, uint32_t count)
 {
+    if (count > UNTOUCHED)
+        return PLX_ERR_NOMEM;
     int code = plx__alloc_grow(queue->allocator, &queue->rows, &queue->row_capacity, count,
                                PLX__GROWTH_STEP, sizeof *queue->rows);
     if (code < 0)
@@ -191,15 +196,15 @@ static void *mark_of_row(const struct row *row)
 /* To the end of the list, where whoever need not be associated is passed over. */
 static void touch(struct plx__queue *queue, struct row *row)
 {
-    int fd = fd_of(queue, row);
+    uint32_t fd = (uint32_t)fd_of(queue, row);
     if (row->next != UNTOUCHED)
         return;
     row->next = LAST;
-    row->before = queue->last;
+    row->before = queue->last & LAST;
     if (queue->last == LAST)
         queue->first = fd;
     else
-        queue->rows[queue->last].next = fd;
+        queue->rows[queue->last].next = fd & LAST;
     queue->last = fd;
 }
 
@@ -207,7 +212,7 @@ static void untouch(struct plx__queue *queue, struct row *row)
 {
     if (row->next == UNTOUCHED)
         return;
-    if (queue->late == fd_of(queue, row))
+    if (queue->late == (uint32_t)fd_of(queue, row))
         queue->late = row->before;
     if (row->before == LAST)
         queue->first = row->next;
@@ -279,10 +284,16 @@ static int dissociate(const struct plx__queue *queue, int fd)
     return error_code();
 }
 
+static uint32_t round_of(const struct row *row)
+{
+    return (uint32_t)row->round_high << 8 | row->round_low;
+}
+
 static void set_armed(const struct plx__queue *queue, struct row *row, bool is_armed)
 {
     row->is_armed = is_armed;
-    row->round = queue->round & (ROUNDS - 1);
+    row->round_low = queue->round & 0xFF;
+    row->round_high = queue->round >> 8 & 0x7F;
 }
 
 static int arm(struct plx__queue *queue, struct row *row)
@@ -660,7 +671,7 @@ static int arm_first(struct plx__queue *queue)
  * Associates those on the list up to `end`. PLX_ERR_NOMEM: some have to wait. With no room for the
  * record of one that is gone, the rest comes with the next wait.
  */
-static int arm_until(struct plx__queue *queue, int32_t end)
+static int arm_until(struct plx__queue *queue, uint32_t end)
 {
     bool is_end = end == LAST;
     int code = PLX_OK;
@@ -699,7 +710,7 @@ static void take_wake(struct plx__queue *queue, const port_event_t *event)
 static bool is_in_doubt(const struct plx__queue *queue, const struct row *row, uint32_t facts,
                         bool is_sleep)
 {
-    if (row->round != queue->round)
+    if (round_of(row) != queue->round)
         return true;
     return is_sleep && (row->want & PLX_ONESHOT || row->want & PLX__DATA_EVENTS & ~facts ||
                         facts & (PLX_RDHUP | PLX_HUP | PLX_ERROR));
@@ -805,7 +816,7 @@ static void end_records(struct plx__queue *queue)
 }
 
 /* Those that were reported by this wait already are told once: the next one associates them. */
-static int begin_round(struct plx__queue *queue, int32_t end)
+static int begin_round(struct plx__queue *queue, uint32_t end)
 {
     int code = arm_until(queue, end);
     queue->late = queue->last;
@@ -820,7 +831,7 @@ static int begin_round(struct plx__queue *queue, int32_t end)
 static int collect(struct plx__queue *queue, plx_duration timeout)
 {
     int code = arm_until(queue, queue->late);
-    int32_t end = queue->last;
+    uint32_t end = queue->last;
     int cause;
     bool is_armed = false;
     do {
@@ -886,7 +897,7 @@ static int ev_renew(struct plx__queue *queue, bool is_forked)
 /* Those that were associated since renew are in the fresh port, and no others are. */
 static void settle_row(struct plx__queue *queue, struct row *row, bool keep_fresh)
 {
-    bool is_fresh = row->is_armed && row->round == queue->round;
+    bool is_fresh = row->is_armed && round_of(row) == queue->round;
     if (is_fresh == keep_fresh)
         return;
     row->is_armed = false;
@@ -923,13 +934,13 @@ static void begin_nested(const struct plx__queue *queue)
    somebody else has to know. */
 static void arm_all(struct plx__queue *queue)
 {
-    int32_t end = queue->last;
+    uint32_t end = queue->last;
     bool is_end = end == LAST;
     queue->late = LAST;
     queue->kernel.is_owed = false;
     while (!is_end) {
         struct row *row = take_first(queue);
-        is_end = fd_of(queue, row) == end;
+        is_end = (uint32_t)fd_of(queue, row) == end;
         if (arm(queue, row) < 0) {
             touch(queue, row);
             queue->kernel.is_owed = true;
