@@ -15,6 +15,7 @@ package_purpose() {
     check) echo 'Check, the unit test library' ;;
     clang) echo 'Clang' ;;
     cmake) echo 'CMake 3.21 or newer' ;;
+    gcc-mingw-w64-x86-64) echo 'GCC for 64-bit Windows: MinGW-w64' ;;
     gnuplot-nox) echo 'gnuplot 5' ;;
     libc6-dbg) echo 'debug symbols of the C library, for Valgrind' ;;
     libev-dev) echo 'libev and its header' ;;
@@ -25,6 +26,7 @@ package_purpose() {
     python3) echo 'Python 3' ;;
     strace) echo 'strace' ;;
     valgrind) echo 'Valgrind' ;;
+    wine | wine64) echo 'Wine, for 64-bit programs' ;;
     w3m) echo 'w3m, which reads pages as text' ;;
     *) echo "$1" ;;
     esac
