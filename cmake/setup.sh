@@ -28,7 +28,6 @@ package_purpose() {
     valgrind) echo 'Valgrind' ;;
     wine | wine64) echo 'Wine, for 64-bit programs' ;;
     w3m) echo 'w3m, which reads pages as text' ;;
-    wine | wine64) echo 'Wine, for 64-bit programs' ;;
     *) echo "$1" ;;
     esac
 }
