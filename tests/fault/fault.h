@@ -68,6 +68,9 @@ enum point {
     POINT_FILTER,     /* kevent() that adds a filter of a descriptor */
     POINT_FILTER_OWN, /* of what is no watcher */
     POINT_KEVENT_SLEEP,
+    POINT_PORT,
+    POINT_ASSOCIATE,
+    POINT_PORT_SLEEP,
     POINTS
 };
 

@@ -15,7 +15,7 @@
 #include "backends/epoll.h"
 #include "backends/poll.h"
 #include "check.h"
-#include "injector_kqueue.h"
+#include "injector_played.h"
 #include "src/os/process.h"
 #include "tests/platform/closing.h"
 
@@ -371,7 +371,7 @@ void injector_before_sleep(int queue)
 
 const struct rule *injector_hit(enum point point)
 {
-    return point == POINT_KEVENT_SLEEP ? hit_sleep(point) : hit(point);
+    return point == POINT_KEVENT_SLEEP || point == POINT_PORT_SLEEP ? hit_sleep(point) : hit(point);
 }
 
 int injector_fail(const struct rule *rule)
@@ -410,6 +410,9 @@ void injector_open(struct trial *opened)
     trial = opened;
 #ifdef POLLUX_PLAYS_KQUEUE
     injector_open_kqueue();
+#endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    injector_open_event_ports();
 #endif
     process_calls = plx__process_calls;
     plx__process_calls.open = failing_pidfd;

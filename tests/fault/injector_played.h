@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* injector_kqueue.h: between the injector and its part for kqueue. */
-#ifndef FAULT_INJECTOR_KQUEUE_H
-#define FAULT_INJECTOR_KQUEUE_H
+/* injector_played.h: between the injector and its parts for kernels that are played. */
+#ifndef FAULT_INJECTOR_PLAYED_H
+#define FAULT_INJECTOR_PLAYED_H
 
 #include "fault.h"
 
 void injector_open_kqueue(void);
+void injector_open_event_ports(void);
 
 /* Has this one to fail? The rule, or NULL; and then -1 with its errno. */
 const struct rule *injector_hit(enum point point);
