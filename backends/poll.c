@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll.c: ppoll(2), on every POSIX system. The simplest backend: read it first.
+ * poll.c: ppoll(2) with an eventfd, on Linux. The simplest backend: read it first.
  *
  * The kernel remembers nothing; the interests are an array that goes down with every call. What
  * one has to know (docs/kernels/poll.md):
