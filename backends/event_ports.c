@@ -415,12 +415,13 @@ static void close_kernel(const struct kernel *kernel)
     errno = cause;
 }
 
+/* EAGAIN: there are as many ports as there may be, which is to callers as with descriptors. */
 static int open_kernel(struct plx__queue *queue)
 {
     queue->kernel = (struct kernel){.port = CALLS.create(), .bell = -1, .alarm = PLX__NEVER};
-    if (queue->kernel.port < 0 || CALLS.control(queue->kernel.port, F_SETFD, FD_CLOEXEC) < 0)
-        return plx__os_error();
-    return PLX_OK;
+    if (queue->kernel.port >= 0 && CALLS.control(queue->kernel.port, F_SETFD, FD_CLOEXEC) >= 0)
+        return PLX_OK;
+    return errno == EAGAIN ? PLX_ERR_TOOBIG : plx__os_error();
 }
 
 static bool ev_is_available(void)

@@ -70,7 +70,15 @@ enum point {
     POINT_KEVENT_SLEEP,
     POINT_PORT,
     POINT_ASSOCIATE,
+    POINT_ASSOCIATE_NESTING, /* of those who wait for it, when the port is nested */
+    POINT_ASSOCIATE_OWN,     /* of what is no watcher */
+    POINT_DISSOCIATE,
+    POINT_SEND,
     POINT_PORT_SLEEP,
+    POINT_PORT_GET,      /* port_getn() with no time */
+    POINT_PORT_LOOK,     /* poll(2) about a batch */
+    POINT_PORT_LOOK_ONE, /* about one watcher's descriptor */
+    POINT_IDENTIFY,      /* fstat(2) */
     POINTS
 };
 
@@ -98,7 +106,7 @@ const struct rule *rule_find(enum call call, enum point point, int ordinal, int 
 /* One line for each rule that no trial came to; returns how many. `used` goes by rule_number(). */
 int rules_print_unused(const bool *used);
 size_t rule_number(const struct rule *rule);
-#define RULES_MAX 160
+#define RULES_MAX 192
 
 /* Which failure a trial is about. */
 struct fault {
@@ -135,6 +143,7 @@ struct trial {
     bool is_reached; /* there was an Nth */
     bool is_variant; /* and so many ways for it to fail */
     int failures;
+    bool is_owing; /* until the next wait the nested descriptor may show more than there is */
     bool is_used[RULES_MAX]; /* the rules that were used, in all trials */
 
     size_t log_size;

@@ -15,7 +15,8 @@
 #include "backends/epoll.h"
 #include "backends/poll.h"
 #include "check.h"
-#include "injector_played.h"
+#include "injector_event_ports.h"
+#include "injector_kqueue.h"
 #include "src/os/process.h"
 #include "tests/platform/closing.h"
 
@@ -371,12 +372,33 @@ void injector_before_sleep(int queue)
 
 const struct rule *injector_hit(enum point point)
 {
-    return point == POINT_KEVENT_SLEEP || point == POINT_PORT_SLEEP ? hit_sleep(point) : hit(point);
+    bool is_sleep = point == POINT_KEVENT_SLEEP || point == POINT_PORT_SLEEP;
+    return is_sleep ? hit_sleep(point) : hit(point);
 }
 
 int injector_fail(const struct rule *rule)
 {
     return fail(rule);
+}
+
+int injector_count(enum point point)
+{
+    return trial->ordinals[point];
+}
+
+void injector_owe(void)
+{
+    trial->is_owing = true;
+}
+
+const struct rule *injector_hit_one(enum point point, struct pollfd entry)
+{
+    return hit_one(point, entry);
+}
+
+int injector_fail_one(const struct rule *rule, struct pollfd entry)
+{
+    return fail_one(rule, entry);
 }
 
 static int failing_wait(int queue, struct epoll_event *events, int capacity, int milliseconds)

@@ -3,7 +3,7 @@
  * injector_kqueue.c: the part of injector.h that stands beneath kqueue, where that is played. What
  * the shim calls itself does not fail, and does not count.
  */
-#include "injector_played.h"
+#include "injector_kqueue.h"
 
 #include <errno.h>
 #include <fcntl.h>

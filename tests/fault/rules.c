@@ -54,13 +54,48 @@
         RULE(call, FILTER_OWN, ENOMEM, PLX_ERR_NOMEM)
 #endif
 
+/* The same of event ports. */
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+#define FRESH_PORT(nth, call)                                                                      \
+    NTH_RULE(nth, call, PORT, EMFILE, PLX_ERR_TOOBIG),                                             \
+        NTH_RULE(nth, call, PORT, EAGAIN, PLX_ERR_TOOBIG),                                         \
+        NTH_RULE(nth, call, PORT, ENOMEM, PLX_ERR_NOMEM)
+#define ASSOCIATED(call, code)                                                                     \
+    RULE(call, ASSOCIATE, ENOMEM, code), RULE(call, ASSOCIATE, EAGAIN, code)
+#define RUNG(call) RULE(call, ASSOCIATE_OWN, ENOMEM, PLX_OK) /* a wake shows instead */
+#endif
+
 static const struct rule rules[] = {
 #ifdef POLLUX_PLAYS_EVENT_PORTS
+    NTH_RULE(1, CREATE, PORT, ENOSYS, PLX_ERR_UNAVAILABLE),
+    NTH_RULE(1, CREATE, PORT, EPERM, PLX_ERR_UNAVAILABLE),
+    NTH_RULE(1, CREATE, PORT, EAGAIN, PLX_OK),
     NTH_RULE(1, CREATE, PORT, EMFILE, PLX_OK),
-    NTH_RULE(2, CREATE, PORT, EMFILE, PLX_ERR_TOOBIG),
-    RULE(ADD, ASSOCIATE, ENOMEM, PLX_ERR_NOMEM),
+    NTH_RULE(1, CREATE, PORT, ENOMEM, PLX_OK),
+    FRESH_PORT(2, CREATE),
+    ASSOCIATED(ADD, PLX_ERR_NOMEM),
+    RULE(ADD, IDENTIFY, EIO, PLX_ERR_SYSTEM),
+    RUNG(ADD),
+    ASSOCIATED(MODIFY, PLX_ERR_NOMEM),
+    RUNG(MODIFY),
+    RULE(REMOVE, DISSOCIATE, ENOENT, PLX_OK),
+    RUNG(REMOVE),
+    ASSOCIATED(WAIT, PLX_ERR_NOMEM),
+    RULE(WAIT, ASSOCIATE_NESTING, ENOMEM, PLX_OK),
+    RUNG(WAIT),
+    RULE(WAIT, SEND, EAGAIN, PLX_OK), /* an alert needs no place */
     RULE(WAIT, PORT_SLEEP, EINTR, PLX_OK),
-    RULE(AFTER_FORK, PORT, EMFILE, PLX_ERR_TOOBIG),
+    RULE(WAIT, PORT_LOOK, EINTR, PLX_OK),
+    RULE(WAIT, PORT_LOOK, EAGAIN, PLX_OK),
+    RULE(WAIT, PORT_LOOK_ONE, EINTR, PLX_OK),
+    RULE(WAIT, PORT_LOOK_ONE, EAGAIN, SHORTENED),
+    ASSOCIATED(FD, PLX_ERR_NOMEM),
+    RULE(FD, ASSOCIATE_NESTING, ENOMEM, PLX_OK), /* the next wait tells */
+    NTH_RULE(1, FD, ASSOCIATE_OWN, ENOMEM, PLX_ERR_NOMEM),
+    NTH_RULE(2, FD, ASSOCIATE_OWN, ENOMEM, PLX_OK),
+    FRESH_PORT(0, AFTER_FORK),
+    ASSOCIATED(AFTER_FORK, PLX_ERR_NOMEM),
+    RULE(CLOSE, DISSOCIATE, ENOENT, PLX_OK),
 #endif
 #ifdef POLLUX_PLAYS_KQUEUE
     NTH_RULE(1, CREATE, KQUEUE, ENOSYS, PLX_ERR_UNAVAILABLE),

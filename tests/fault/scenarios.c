@@ -321,8 +321,9 @@ static void note_shown(struct stage *stage, int fd)
     if (fd < 0)
         return;
     bool is_refused = stage->trial->refused_count > 0;
+    bool is_vague = is_refused || stage->trial->is_owing;
     CHECK(shows(fd) || !is_refused);
-    stage_note(stage, "shows %c", is_refused ? LOG_ANY : shows(fd) ? '1' : '0');
+    stage_note(stage, "shows %c", is_vague ? LOG_ANY : shows(fd) ? '1' : '0');
 }
 
 static int regular(struct stage *stage)

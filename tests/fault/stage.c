@@ -114,6 +114,7 @@ static void begin(struct stage *stage, enum call call)
     trial->hit = NULL;
     trial->hit_count = 0;
     memset(trial->ordinals, 0, sizeof trial->ordinals);
+    trial->is_owing &= call != CALL_WAIT && call != CALL_TURN && call != CALL_RUN;
     errno = 0;
     trial->call = call;
 }
@@ -523,6 +524,28 @@ static void collect_rest(struct stage *stage, reports into)
     }
 }
 
+/* Where an alert ends the sleep it is all that comes. */
+static bool is_alerted(const struct stage *stage)
+{
+    return stage->trial->hit && stage->trial->hit->point == POINT_SEND;
+}
+
+/* Who could not be asked about is told as it was when it fired. What lasts is right the next time.
+ */
+static void settle_doubts(struct stage *stage, reports into)
+{
+    const struct rule *rule = stage->trial->hit;
+    reports again;
+    if (!rule || rule->point != POINT_PORT_LOOK || rule->error == EINTR)
+        return;
+    look(stage, again);
+    for (int i = 0; i < SEATS; i++) {
+        const struct seat *seat = &stage->seats[i];
+        if (seat->watcher && seat->fd >= 0 && !(plx_watcher_events(seat->watcher) & PLX_ONESHOT))
+            into[i] = again[i];
+    }
+}
+
 /* In the hostile build a ghost in a batch of one ends the wait. */
 #define IS_WAIT_SHORT (PLX__BATCH < SEATS)
 
@@ -540,7 +563,8 @@ void stage_wait(struct stage *stage, int capacity, plx_duration timeout)
 
     collect(stage, ready, count, into);
     settle_shortened(stage, into);
-    if (IS_WAIT_SHORT || is_put_off(stage, count))
+    settle_doubts(stage, into);
+    if (IS_WAIT_SHORT || is_put_off(stage, count) || is_alerted(stage))
         collect_rest(stage, into);
     settle_refusals(stage, into);
     note_fired(stage, into);
