@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "calls_event_ports.h"
 #include "calls_kqueue.h"
 #include "desk.h"
 #include "fallback.h"
@@ -467,9 +468,15 @@ int main(void)
 #ifdef POLLUX_PLAYS_KQUEUE
         calls_kqueue_group,
 #endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+        calls_event_ports_group,
+#endif
     };
 #ifdef POLLUX_PLAYS_KQUEUE
     calls_kqueue_count();
+#endif
+#ifdef POLLUX_PLAYS_EVENT_PORTS
+    calls_event_ports_count();
 #endif
     return desk_run_cases(groups, COUNT_OF(groups));
 }

@@ -46,14 +46,18 @@ enum call {
     FSTAT,
     CLOCK,
     KEVENT,
+    ASSOCIATE,
+    DISSOCIATE,
+    SEND,
+    GET,
     COUNTED
 };
 
 static const char *const count_names[COUNTED] = {
-    "create", "add",     "mod",       "del",     "epoll_wait", "epoll_pwait2", "ppoll",
-    "poll",   "eventfd", "timerfd",   "settime", "read",       "write",        "pidfd",
-    "waitid", "probe",   "sigaction", "sigmask", "getpid",     "kill",         "close",
-    "fcntl",  "fstat",   "clock",     "kevent"};
+    "create",    "add",       "mod",        "del",  "epoll_wait", "epoll_pwait2", "ppoll",  "poll",
+    "eventfd",   "timerfd",   "settime",    "read", "write",      "pidfd",        "waitid", "probe",
+    "sigaction", "sigmask",   "getpid",     "kill", "close",      "fcntl",        "fstat",  "clock",
+    "kevent",    "associate", "dissociate", "send", "get"};
 
 static int counts[COUNTED];
 static bool is_counting;
@@ -89,7 +93,10 @@ void desk_before_sleep(void)
 void desk_count(enum counted what)
 {
     static const enum call calls[] = {
-        [COUNT_CREATE] = CREATE, [COUNT_KEVENT] = KEVENT, [COUNT_POLL] = POLL};
+        [COUNT_CREATE] = CREATE,       [COUNT_KEVENT] = KEVENT,
+        [COUNT_POLL] = POLL,           [COUNT_SETTIME] = SETTIME,
+        [COUNT_ASSOCIATE] = ASSOCIATE, [COUNT_DISSOCIATE] = DISSOCIATE,
+        [COUNT_SEND] = SEND,           [COUNT_GET] = GET};
     count(calls[what]);
 }
 

@@ -75,7 +75,16 @@ int desk_look(struct desk *desk);
 void desk_on_sleep(void (*handler)(void *), void *argument);
 
 /* For those who count the calls of a played kernel: what it calls itself does not count. */
-enum counted { COUNT_CREATE, COUNT_KEVENT, COUNT_POLL };
+enum counted {
+    COUNT_CREATE,
+    COUNT_KEVENT,
+    COUNT_POLL,
+    COUNT_SETTIME,
+    COUNT_ASSOCIATE,
+    COUNT_DISSOCIATE,
+    COUNT_SEND,
+    COUNT_GET
+};
 void desk_count(enum counted what);
 void desk_before_sleep(void);
 void desk_pause(void);
