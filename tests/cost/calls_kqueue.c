@@ -205,11 +205,13 @@ static void nested(struct desk *desk)
     int peer;
     desk_open(desk, 0);
     plx_watcher *watcher = desk_add(desk, socket_of(desk, &peer), PLX_READ);
+    plx_watcher *timer = desk_watch(desk, plx_timer(PLX_SECONDS(60), 0), PLX_TIMER);
     CHECK(plx_context_fd(desk->context) >= 0);
     COSTS_NOTHING(desk, CHECK(plx_context_fd(desk->context) >= 0));
     COSTS_NOTHING(desk, CHECK_OK(plx_watcher_modify(watcher, PLX_READ)));
     COSTS_HERE(desk, CHECK_OK(plx_watcher_modify(watcher, PLX_WRITE)), "kevent=1");
-    COSTS_A_WAIT(desk, CHECK_EQUAL(desk_look(desk), 1));
+    COSTS_HERE(desk, CHECK_OK(plx_watcher_again(timer, PLX_SECONDS(30))), "clock=2 kevent=1");
+    COSTS_HERE(desk, CHECK_EQUAL(desk_look(desk), 1), "clock=1 kevent=1");
     desk_close(desk);
 }
 
