@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll.c: ppoll(2) with an eventfd, on Linux. The simplest backend: read it first.
+ * poll.c: poll(2), on every POSIX system. The simplest backend: read it first. What it calls is
+ * in poll_linux.c or poll_posix.c.
  *
  * The kernel remembers nothing; the interests are an array that goes down with every call. What
  * one has to know (docs/kernels/poll.md):
@@ -13,28 +14,28 @@
  *   d. A number that was closed and has come back is another file without a word.
  *
  *      entries  [0]    [1 .. armed)     [armed .. count)    [count .. capacity)
- *               wake   passed to ppoll  silent              room
+ *               wake   passed to poll   silent              room
  */
 #include "backends/poll.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <pollux/error.h>
 
 #include "backends/backend.h"
 #include "src/os/os.h"
 
-struct plx__poll_calls plx__poll_calls = {
-    .wait = ppoll,
-    .eventfd = eventfd,
-    .read = read,
-    .write = write,
-    .close = close,
-};
-
 #define CALLS plx__poll_calls
+
+/* FreeBSD 14 and illumos have it, too; elsewhere poll(2) cannot tell, and RDHUP is refused. */
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
+
+/* The reading end, and the end that is written to: see poll.h. */
+struct wake {
+    int ends[2];
+};
 
 struct plx__queue {
     struct pollfd *entries;
@@ -44,8 +45,8 @@ struct plx__queue {
     uint32_t armed;
     uint32_t count;
     uint32_t cursor; /* where the next scan starts */
-    int wake;
-    int old_wake; /* between renew and settle in a forked child; else -1 */
+    struct wake wake;
+    struct wake old_wake; /* between renew and settle in a forked child; else -1 */
     const plx_allocator *allocator;
 };
 
@@ -125,7 +126,7 @@ static void set_armed(struct plx__queue *queue, struct plx__target *target, bool
         swap(queue, target->place, --queue->armed);
 }
 
-/* The mode is kept beside the events, in a bit that ppoll() only ever sets in `revents`. */
+/* The mode is kept beside the events, in a bit that poll(2) only ever sets in `revents`. */
 #define ONCE POLLNVAL
 
 static void set_interest(struct plx__queue *queue, struct plx__target *target, uint32_t want)
@@ -147,12 +148,19 @@ static void free_queue(struct plx__queue *queue)
 
 static int open_wake(struct plx__queue *queue)
 {
-    int wake = CALLS.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake < 0)
+    struct wake wake;
+    if (CALLS.open_wake(wake.ends) < 0)
         return plx__os_error();
     queue->wake = wake;
-    queue->entries[0] = (struct pollfd){.fd = wake, .events = POLLIN};
+    queue->entries[0] = (struct pollfd){.fd = wake.ends[0], .events = POLLIN};
     return PLX_OK;
+}
+
+static void close_wake(const struct wake *wake)
+{
+    CALLS.close(wake->ends[0]);
+    if (wake->ends[1] != wake->ends[0])
+        CALLS.close(wake->ends[1]);
 }
 
 static bool po_is_available(void)
@@ -166,7 +174,7 @@ static int po_open(struct plx__queue **ret_queue, const plx_allocator *allocator
     if (!queue)
         return PLX_ERR_NOMEM;
     queue->allocator = allocator;
-    queue->old_wake = -1;
+    queue->old_wake.ends[0] = -1;
     int code = reserve(queue, capacity + 1);
     if (code >= 0)
         code = open_wake(queue);
@@ -182,7 +190,7 @@ static int po_open(struct plx__queue **ret_queue, const plx_allocator *allocator
 
 static void po_close(struct plx__queue *queue)
 {
-    CALLS.close(queue->wake);
+    close_wake(&queue->wake);
     free_queue(queue);
 }
 
@@ -213,7 +221,7 @@ static int check_open(plx_socket fd)
 
 static int po_add(struct plx__queue *queue, struct plx__target *target, uint32_t want)
 {
-    if (target->fd == queue->wake)
+    if (target->fd == queue->wake.ends[0] || target->fd == queue->wake.ends[1])
         return PLX_ERR_INVALID; /* a context cannot watch itself */
     int code = check_open(target->fd);
     if (code < 0)
@@ -261,8 +269,8 @@ static uint32_t po_look(struct plx__queue *queue, const struct plx__target *targ
 
 static void take_wake(struct plx__queue *queue)
 {
-    uint64_t counter;
-    ssize_t size = CALLS.read(queue->wake, &counter, sizeof counter);
+    unsigned char bytes[64]; /* some wakes at once */
+    ssize_t size = CALLS.read(queue->wake.ends[0], bytes, sizeof bytes);
     (void)size; /* EAGAIN: it was read already */
 }
 
@@ -348,8 +356,8 @@ static void po_wake(struct plx__queue *queue)
 {
     static const uint64_t one = 1;
     int cause = errno;
-    ssize_t size = CALLS.write(queue->wake, &one, sizeof one);
-    (void)size; /* EAGAIN: the counter is full, and then it is readable as well */
+    ssize_t size = CALLS.write(queue->wake.ends[1], &one, sizeof one);
+    (void)size; /* EAGAIN: it is full, and then it is readable as well */
     errno = cause;
 }
 
@@ -358,7 +366,7 @@ static int po_renew(struct plx__queue *queue, bool is_forked)
 {
     if (!is_forked)
         return PLX_OK;
-    int old = queue->wake;
+    struct wake old = queue->wake;
     int code = open_wake(queue);
     if (code >= 0)
         queue->old_wake = old;
@@ -367,21 +375,21 @@ static int po_renew(struct plx__queue *queue, bool is_forked)
 
 static void po_settle(struct plx__queue *queue, bool keep_fresh)
 {
-    if (queue->old_wake < 0)
+    if (queue->old_wake.ends[0] < 0)
         return;
-    int lost = keep_fresh ? queue->old_wake : queue->wake;
+    struct wake lost = keep_fresh ? queue->old_wake : queue->wake;
     if (!keep_fresh) {
         queue->wake = queue->old_wake;
-        queue->entries[0].fd = queue->old_wake;
+        queue->entries[0].fd = queue->wake.ends[0];
     }
-    queue->old_wake = -1;
-    CALLS.close(lost);
+    queue->old_wake.ends[0] = -1;
+    close_wake(&lost);
 }
 
 const struct plx__backend plx__backend_poll = {
     .id = PLX_BACKEND_POLL,
     .name = "poll",
-    .supports = PLX__DATA_EVENTS | PLX_ONESHOT,
+    .supports = PLX_READ | PLX_WRITE | PLX_PRI | (POLLRDHUP ? PLX_RDHUP : 0) | PLX_ONESHOT,
     .is_level_on_file = true,
     .is_remembered = false,
     .is_available = po_is_available,

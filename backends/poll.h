@@ -14,12 +14,16 @@
 struct plx__poll_calls {
     int (*wait)(struct pollfd *entries, nfds_t count, const struct timespec *timeout,
                 const sigset_t *mask);
-    int (*eventfd)(unsigned int value, int flags);
+
+    /* Two ends, which may be one and the same: what is written to the second one makes the first
+       readable. Both non-blocking and close-on-exec. -1: see errno. */
+    int (*open_wake)(int ret_ends[2]);
     ssize_t (*read)(int fd, void *bytes, size_t size);
     ssize_t (*write)(int fd, const void *bytes, size_t size);
     int (*close)(int fd);
 };
 
+/* In poll_linux.c, or elsewhere poll_posix.c. */
 extern struct plx__poll_calls plx__poll_calls;
 
 #endif

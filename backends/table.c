@@ -28,8 +28,10 @@ static const struct {
     {&plx__backend_poll, false},
 #elif defined(__sun)
     {&plx__backend_event_ports, false},
+    {&plx__backend_poll, false},
 #else
     {&plx__backend_kqueue, false},
+    {&plx__backend_poll, false},
 #endif
 };
 

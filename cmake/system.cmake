@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What is different on each system: files, definitions and libraries.
+option(POLLUX_PLAIN_POLL "The poll backend of systems other than Linux, also on Linux: for tests" OFF)
 option(POLLUX_SPARSE_DESCRIPTORS "Descriptors may be any number, as on Windows, where this is always on" OFF)
 
 if(WIN32)
@@ -20,13 +21,19 @@ else()
         src/os/posix.c
         src/os/process.c
         src/os/signals.c
-        src/sources/process.c)
+        src/sources/process.c
+        backends/poll.c)
+    if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT POLLUX_PLAIN_POLL)
+        list(APPEND pollux_system_sources backends/poll_linux.c)
+    else()
+        list(APPEND pollux_system_sources backends/poll_posix.c)
+    endif()
     if(APPLE OR CMAKE_SYSTEM_NAME MATCHES "BSD|DragonFly")
         list(APPEND pollux_system_sources src/os/process_bsd.c backends/kqueue.c)
     elseif(CMAKE_SYSTEM_NAME STREQUAL "SunOS") # illumos and Solaris
         list(APPEND pollux_system_sources src/os/process_bsd.c backends/event_ports.c)
     else()
-        list(APPEND pollux_system_sources src/os/process_linux.c backends/epoll.c backends/poll.c)
+        list(APPEND pollux_system_sources src/os/process_linux.c backends/epoll.c)
     endif()
     if(CMAKE_SYSTEM_NAME STREQUAL "SunOS")
         set(pollux_system_definitions __EXTENSIONS__ _POSIX_PTHREAD_SEMANTICS)

@@ -8,7 +8,8 @@ c11_headers='assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale
 c11_headers+='|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string'
 c11_headers+='|tgmath|threads|time|uchar|wchar|wctype'
 
-# May the file $1 include $2? A backend has at most one header of its own, which the table knows.
+# May the file $1 include $2? A backend has at most one header of its own, which the table knows; it
+# shares it with what it calls on one system, NAME_SYSTEM.c.
 may_include() {
     case $1/$2 in
     include/*/include/*) ;;
@@ -16,7 +17,7 @@ may_include() {
     src/os/*/include/* | src/os/*/src/base/* | src/os/*/src/os/*) ;;
     backends/*/include/* | backends/*/src/base/* | backends/*/src/os/*) ;;
     backends/*/backends/backend.h | backends/table.c/backends/*) ;;
-    backends/*) [ "${1%.[ch]}.h" = "$2" ] ;;
+    backends/*) [ "${1%.[ch]}.h" = "$2" ] || [ "${1%_*.c}.h" = "$2" ] ;;
     src/core/*/include/* | src/core/*/src/base/* | src/core/*/src/os/* | src/core/*/src/core/*) ;;
     src/core/*/src/sources/*.h | src/core/*/backends/backend.h) ;;
     src/sources/*/include/* | src/sources/*/src/base/* | src/sources/*/src/os/*) ;;

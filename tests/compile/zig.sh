@@ -55,8 +55,8 @@ links_for() {
 has_backends() {
     local have
     have=$("$zig" ar t "$work/$1/build/libpollux.a" | grep -oE '^(epoll|kqueue|poll|event_ports|wsapoll)' |
-        sort | tr '\n' ' ')
-    same "$have" 'kqueue '
+        sort -u | tr '\n' ' ')
+    same "$have" 'kqueue poll '
 }
 
 export ZIG_GLOBAL_CACHE_DIR=$zig_home/cache ZIG_LOCAL_CACHE_DIR=$zig_home/cache-local

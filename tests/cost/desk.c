@@ -155,6 +155,12 @@ static int counted_eventfd(unsigned int value, int flags)
     return eventfd(value, flags);
 }
 
+static int counted_open_wake(int ret_ends[2])
+{
+    count(EVENTFD);
+    return poll_calls.open_wake(ret_ends);
+}
+
 static int counted_timerfd(int clock, int flags)
 {
     count(TIMERFD);
@@ -304,7 +310,7 @@ static void count_kernel_calls(void)
     };
     plx__poll_calls = (struct plx__poll_calls){
         .wait = counted_ppoll,
-        .eventfd = counted_eventfd,
+        .open_wake = counted_open_wake,
         .read = counted_read,
         .write = counted_write,
         .close = close,

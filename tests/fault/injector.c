@@ -30,6 +30,7 @@ static bool is_ready;
 
 /* The descriptor of the poll backend that ends its sleep. */
 static int wake = -1;
+static struct plx__poll_calls poll_calls;
 
 /* A signal handler that interrupts every sleep for ever would end no wait at all. */
 #define LONGEST_ROW 3
@@ -237,7 +238,16 @@ static const struct rule *hit_sleep(enum point point)
 static int failing_eventfd(unsigned int value, int flags)
 {
     const struct rule *rule = hit(POINT_EVENTFD);
-    return rule ? fail(rule) : (wake = eventfd(value, flags));
+    return rule ? fail(rule) : eventfd(value, flags);
+}
+
+static int failing_open_wake(int ret_ends[2])
+{
+    const struct rule *rule = hit(POINT_EVENTFD);
+    int code = rule ? fail(rule) : poll_calls.open_wake(ret_ends);
+    if (code == 0)
+        wake = ret_ends[0];
+    return code;
 }
 
 /* EAGAIN: somebody has emptied it. */
@@ -440,6 +450,7 @@ void injector_open(struct trial *opened)
     plx__process_calls.open = failing_pidfd;
     plx__process_calls.look = failing_waitid;
     wait_exactly = plx__epoll_calls.wait_exactly;
+    poll_calls = plx__poll_calls;
     plx__epoll_calls = (struct plx__epoll_calls){
         .create = failing_create,
         .control = failing_control,
@@ -455,7 +466,7 @@ void injector_open(struct trial *opened)
     };
     plx__poll_calls = (struct plx__poll_calls){
         .wait = failing_ppoll,
-        .eventfd = failing_eventfd,
+        .open_wake = failing_open_wake,
         .read = failing_read,
         .write = failing_write,
         .close = close,

@@ -176,9 +176,9 @@ static int wait_on_list(struct pollfd *entries, nfds_t count, const struct times
     return ready == 0 ? victims_refuse() : ready;
 }
 
-static int make_counter_for_poll(unsigned int value, int flags)
+static int make_counter_for_poll(int ret_ends[2])
 {
-    return victims_is_refused(VICTIM_COUNTER) ? victims_refuse() : real_poll.eventfd(value, flags);
+    return victims_is_refused(VICTIM_COUNTER) ? victims_refuse() : real_poll.open_wake(ret_ends);
 }
 
 void faults_install(void)
@@ -192,7 +192,7 @@ void faults_install(void)
 
     real_poll = plx__poll_calls;
     plx__poll_calls.wait = wait_on_list;
-    plx__poll_calls.eventfd = make_counter_for_poll;
+    plx__poll_calls.open_wake = make_counter_for_poll;
 
 #ifdef POLLUX_PLAYS_KQUEUE
     faults_install_kqueue();

@@ -109,6 +109,11 @@ static int call_eventfd(unsigned int value, int flags)
     return calls_is_refused() ? -1 : calls_returned(real_epoll.eventfd(value, flags));
 }
 
+static int call_open_wake(int ret_ends[2])
+{
+    return calls_is_refused() ? -1 : calls_returned(real_poll.open_wake(ret_ends));
+}
+
 static int call_timerfd(int clock, int flags)
 {
     return calls_is_refused() ? -1 : calls_returned(real_epoll.timerfd(clock, flags));
@@ -156,7 +161,7 @@ void calls_open(void)
     };
     plx__poll_calls = (struct plx__poll_calls){
         .wait = call_ppoll,
-        .eventfd = call_eventfd,
+        .open_wake = call_open_wake,
         .read = call_read,
         .write = call_write,
         .close = call_close,
