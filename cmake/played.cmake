@@ -15,6 +15,13 @@ if(pollux_kqueue)
     set(pollux_plays TRUE)
     target_sources(pollux_static PRIVATE backends/kqueue.c)
     target_compile_definitions(pollux_static PRIVATE POLLUX_PLAYS_KQUEUE)
+    # Ends of processes as well, in a build of its own: others count the calls of Linux.
+    if(POLLUX_PLAY_PROCESSES)
+        get_target_property(sources pollux_static SOURCES)
+        list(FILTER sources EXCLUDE REGEX "process_linux")
+        set_target_properties(pollux_static PROPERTIES SOURCES "${sources}")
+        target_sources(pollux_static PRIVATE src/os/process_kqueue.c)
+    endif()
     # For all to see: the shim's options for the linker are not passed on otherwise.
     target_link_libraries(pollux_static PUBLIC ${pollux_kqueue})
 endif()

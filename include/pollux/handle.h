@@ -154,10 +154,10 @@ PLX_API plx_handle plx_signal(int signo);
  * plx_watcher_exit_status().
  *
  * add says PLX_ERR_INVALID for `pid` <= 0 and PLX_ERR_NOTFOUND if there is no such process. Each
- * watcher holds one descriptor (pidfd_open(2), Linux 5.3): PLX_ERR_TOOBIG. On older Linux SIGCHLD
- * tells of children: the disposition of that signal is then the library's, each of its deliveries
- * costs one call for each watched child, and for a process that is not a child add says
- * PLX_ERR_NOSUPPORT.
+ * watcher holds one descriptor (pidfd_open(2), Linux 5.3; a kqueue(2) of its own on the BSDs and
+ * macOS): PLX_ERR_TOOBIG. On older Linux, illumos and Solaris SIGCHLD tells of children: the
+ * disposition of that signal is then the library's, each of its deliveries costs one call for each
+ * watched child, and for a process that is not a child add says PLX_ERR_NOSUPPORT.
  * Portability: POSIX. On Windows any process can be watched that may be opened, else add says
  * PLX_ERR_PERMISSION; one that has finished is there until its last handle is closed. Thread: any
  * thread or signal handler. In callbacks: yes.

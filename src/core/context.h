@@ -132,6 +132,10 @@ struct plx__kind_ops {
        forgets what came to the parent. It may be called again. NULL: nothing to do. */
     int (*resume)(struct plx_context *context, struct plx_watcher *watcher);
 
+    /* In a forked child, of one whose descriptor is gone: true if it was the library's own and is
+       there again, under its number. NULL: it was not. */
+    bool (*reopen)(struct plx_watcher *watcher);
+
     /* The context is being destroyed: gives back what is the process's. NULL: nothing to do. */
     void (*release)(struct plx_watcher *watcher);
 

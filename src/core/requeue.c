@@ -58,6 +58,12 @@ static int add_all_again(struct plx_context *context, bool is_forked)
     return PLX_OK;
 }
 
+static bool reopen(struct plx_watcher *watcher)
+{
+    const struct plx__kind_ops *ops = plx__kinds[plx__watcher_kind(watcher)];
+    return ops->reopen && ops->reopen(watcher);
+}
+
 /*
  * A child may have closed watched descriptors already. That is found out before the fresh queue is
  * opened, which could get just such a number.
@@ -68,7 +74,7 @@ static void refuse_lost(struct plx_context *context)
     uint32_t number;
     while ((number = plx__map_next(&context->map, &fd)) != PLX__MAP_NONE) {
         struct plx_watcher *watcher = plx__watcher_at(context, number);
-        if (watcher->flags & (PLX__OUTSIDE | PLX__LOST) || plx__os_is_open(fd))
+        if (watcher->flags & (PLX__OUTSIDE | PLX__LOST) || plx__os_is_open(fd) || reopen(watcher))
             continue;
         if (!context->backend->is_remembered && watcher->kernel != PLX__SILENT)
             context->backend->modify(context->queue, &watcher->target, watcher->kernel,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.c: who is there, and how it ended. The calls are in process_linux.c and process_bsd.c.
+ * process.c: who is there, and how it ended. The calls are in process_linux.c, process_kqueue.c
+ * and process_posix.c.
  *
  * What Linux does that one has to know (tests/unit/test_process.c shows each):
  *
@@ -53,6 +54,11 @@ int plx__process_open(int64_t pid)
     default:
         return plx__os_error();
     }
+}
+
+bool plx__process_reopen(int64_t pid, int descriptor)
+{
+    return CALLS.reopen && CALLS.reopen((int)pid, descriptor) >= 0;
 }
 
 /*

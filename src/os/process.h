@@ -29,9 +29,19 @@ int plx__process_status(int64_t pid, int descriptor, int *ret_status);
 /* Is there such a process? One that has finished is there until it is collected. */
 bool plx__process_exists(int64_t pid);
 
+/* Does what plx__process_open() gave outlive a fork? If not, its number is free in the child. */
+extern const bool plx__process_is_inherited;
+
+/*
+ * In a forked child where it does not: opens it again, under its number, which has to be free. True
+ * if that went well; it may be ready at once.
+ */
+bool plx__process_reopen(int64_t pid, int descriptor);
+
 /* The seam for tests, which count and fail these calls or play an older kernel with them. */
 struct plx__process_calls {
     int (*open)(int pid);
+    int (*reopen)(int pid, int descriptor); /* NULL where it is inherited */
     int (*look)(int kind, int id, siginfo_t *ret_info);
     int (*probe)(int pid);
 };

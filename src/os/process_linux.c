@@ -26,6 +26,8 @@ static int call_probe(int pid)
     return (int)syscall(SYS_tgkill, pid, pid, 0);
 }
 
+const bool plx__process_is_inherited = true;
+
 struct plx__process_calls plx__process_calls = {
     .open = call_open,
     .look = call_look,

@@ -127,12 +127,19 @@ static int resume(struct plx_context *context, struct plx_watcher *watcher)
     return code;
 }
 
+static bool reopen(struct plx_watcher *watcher)
+{
+    return to_process(watcher)->has_descriptor &&
+           plx__process_reopen(to_process(watcher)->pid, watcher->target.fd);
+}
+
+/* In a child that was not told, its number may be somebody else's. */
 static void release(struct plx_watcher *watcher)
 {
-    if (to_process(watcher)->has_descriptor)
-        plx__os_close(watcher->target.fd);
-    else
+    if (!to_process(watcher)->has_descriptor)
         plx__subscriber_release(watcher);
+    else if (plx__process_is_inherited || !plx__is_forked(plx__watcher_owner(watcher)))
+        plx__os_close(watcher->target.fd);
 }
 
 static plx_handle handle_of(const struct plx_watcher *watcher)
@@ -150,6 +157,7 @@ const struct plx__kind_ops plx__kind_process = {
     .report = report,
     .handle = handle_of,
     .resume = resume,
+    .reopen = reopen,
     .release = release,
 };
 

@@ -33,14 +33,21 @@ static void before_dup(int from, int to)
     errno = cause;
 }
 
+static int after_dup(int from, int result)
+{
+    if (result >= 0 && result != from && kqueue_shim_duplicated)
+        kqueue_shim_duplicated(from, result);
+    return result;
+}
+
 int __wrap_dup2(int from, int to)
 {
     before_dup(from, to);
-    return __real_dup2(from, to);
+    return after_dup(from, __real_dup2(from, to));
 }
 
 int __wrap_dup3(int from, int to, int flags)
 {
     before_dup(from, to);
-    return __real_dup3(from, to, flags);
+    return after_dup(from, __real_dup3(from, to, flags));
 }

@@ -6,6 +6,7 @@
 /* NULL where the shim is not linked. */
 void kqueue_shim_closing(int fd) __attribute__((weak));
 void port_shim_closing(int fd) __attribute__((weak));
+void kqueue_shim_duplicated(int from, int to) __attribute__((weak));
 
 static inline void shims_closing(int fd)
 {

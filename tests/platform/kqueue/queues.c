@@ -73,6 +73,16 @@ int shim_close(int fd)
     return (int)syscall(SYS_close, fd);
 }
 
+/* What a kernel would not need a number for is not to take one that somebody counts on. */
+int shim_stow(int fd)
+{
+    int far_off = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 1000);
+    if (far_off < 0)
+        return fd;
+    shim_close(fd);
+    return far_off;
+}
+
 struct queue *shim_find(int fd)
 {
     for (struct queue *queue = queues; queue; queue = queue->next) {
@@ -131,6 +141,8 @@ static void after_fork_in_child(void)
     while (queues) {
         /* First of all: what is taken out of it later is not to be taken out of the parent's. */
         shim_close(queues->fd);
+        if (queues->second >= 0)
+            shim_close(queues->second);
         queues->fd = -1;
         destroy(queues);
     }
@@ -151,7 +163,7 @@ static bool open_descriptors(struct queue *queue, int flags)
 {
     struct epoll_event bell = {.events = EPOLLIN, .data.u64 = UINT64_MAX};
     queue->fd = epoll_create1(flags & O_CLOEXEC ? EPOLL_CLOEXEC : 0);
-    queue->bell = queue->fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    queue->bell = queue->fd < 0 ? -1 : shim_stow(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (queue->bell >= 0 && epoll_ctl(queue->fd, EPOLL_CTL_ADD, queue->bell, &bell) == 0)
         return true;
     int cause = errno;
@@ -174,6 +186,7 @@ static int open_queue(int flags)
     if (stale)
         destroy(stale);
     queue->owner = getpid();
+    queue->second = -1;
     queue->next = queues;
     queues = queue;
     return queue->fd;
@@ -206,14 +219,32 @@ void kqueue_shim_closing(int fd)
     int cause = errno;
     shim_lock(&outside);
     struct queue *closed = shim_find(fd);
-    if (closed)
+    if (closed && closed->second >= 0) {
+        closed->fd = closed->second; /* the queue ends with its last number */
+        closed->second = -1;
+    } else if (closed) {
         destroy(closed);
+    }
     for (struct queue *queue = queues; queue; queue = queue->next) {
+        if (queue->second == fd)
+            queue->second = -1;
         struct place *place = shim_place_of(queue, fd);
         if (place && place->kind != KIND_HELPER)
             shim_drop_place(place);
         shim_ring(queue);
     }
+    shim_unlock(&outside);
+    errno = cause;
+}
+
+void kqueue_shim_duplicated(int from, int to)
+{
+    sigset_t outside;
+    int cause = errno;
+    shim_lock(&outside);
+    struct queue *queue = shim_find(from);
+    if (queue)
+        queue->second = to;
     shim_unlock(&outside);
     errno = cause;
 }

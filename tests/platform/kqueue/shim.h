@@ -65,7 +65,8 @@ struct note {
 
 struct queue {
     struct queue *next;
-    int fd; /* the epoll queue */
+    int fd;     /* the epoll queue */
+    int second; /* another number for it, by dup2(); -1: none */
     pid_t owner;
     int bell; /* an eventfd, which makes `fd` readable while notes are queued */
     bool rings;
@@ -91,6 +92,7 @@ void shim_unlock_to_sleep(void);
 struct queue *shim_find(int fd);
 int shim_cause_of_no_queue(int fd);
 int shim_close(int fd); /* the real one, which takes no lock */
+int shim_stow(int fd);
 
 /* notes.c. Causes are returned as numbers of errno, 0 for none. */
 int shim_open_place(struct queue *queue, uintptr_t ident, struct place **ret_place);

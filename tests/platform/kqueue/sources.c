@@ -83,7 +83,7 @@ static int attach_timer(struct note *note)
     if (timer_period(note) < 0)
         return EINVAL;
     clockid_t clock = note->fflags & NOTE_ABSTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
-    int cause = shim_add_helper(note, timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK));
+    int cause = shim_add_helper(note, shim_stow(timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK)));
     note->event.flags |= EV_CLEAR;
     return cause ? cause : start_timer(note, note->place->fd);
 }
@@ -119,7 +119,8 @@ static int attach_process(struct note *note)
     if (note->event.ident == 0 || note->event.ident > INT_MAX)
         return ESRCH;
     note->event.flags |= EV_CLEAR;
-    return shim_add_helper(note, (int)syscall(SYS_pidfd_open, (pid_t)note->event.ident, 0));
+    return shim_add_helper(note,
+                           shim_stow((int)syscall(SYS_pidfd_open, (pid_t)note->event.ident, 0)));
 }
 
 static int wait_status(const siginfo_t *end)

@@ -25,7 +25,8 @@
  *    anonymous files, such as an eventfd, do not have.
  *  - An edge that leads to no report (of a disabled note) makes the descriptor readable until the
  *    next kevent(); a kernel would not.
- *  - A second number for the queue, made with dup(), is no queue.
+ *  - A second number for the queue is no queue while the first is open; made with dup2() it is one
+ *    afterwards.
  *  - The pending error of a TCP socket is guessed (ECONNREFUSED, ECONNRESET), because asking for it
  *    would take it away.
  */
@@ -81,6 +82,9 @@ int kqueue_shim_notes(int kq);
 
 /* The descriptor is about to be closed. For programs that replace close() themselves. */
 void kqueue_shim_closing(int fd);
+
+/* dup2() has made a second number for a descriptor. */
+void kqueue_shim_duplicated(int from, int to);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process_bsd.c: the calls of process.c on macOS and the BSDs, illumos and Solaris. There are no
- * descriptors of processes that one may open by number, so ends are noticed by SIGCHLD; docs/adr
- * says why not by EVFILT_PROC.
+ * process_posix.c: the calls of process.c on illumos and Solaris. There is nothing like a
+ * descriptor of a process, so ends are noticed by SIGCHLD.
  */
 #include <errno.h>
 #include <signal.h>
@@ -28,6 +27,8 @@ static int call_probe(int pid)
 {
     return kill(pid, 0);
 }
+
+const bool plx__process_is_inherited = true; /* what is never there */
 
 struct plx__process_calls plx__process_calls = {
     .open = call_open,
