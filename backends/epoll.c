@@ -30,6 +30,7 @@
 #include <pollux/error.h>
 
 #include "backends/backend.h"
+#include "backends/poll_words.h"
 #include "src/base/compiler.h"
 #include "src/base/duration.h"
 #include "src/os/os.h"
@@ -304,10 +305,7 @@ static uint32_t ep_look(struct plx__queue *queue, const struct plx__target *targ
     (void)queue;
     uint32_t events = from_interest(want & PLX__DATA_EVENTS) & (TRANSLATED | EPOLLRDHUP);
     struct pollfd entry = {.fd = target->fd, .events = (short)events};
-    int count;
-    do {
-        count = CALLS.look(&entry, 1, 0);
-    } while (count < 0 && errno == EINTR); /* a signal may end it though it does not sleep */
+    int count = plx__poll_now(CALLS.look, &entry, 1);
     return count > 0 ? to_facts((uint32_t)(unsigned short)entry.revents) : 0;
 }
 

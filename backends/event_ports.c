@@ -38,15 +38,11 @@
 #include <pollux/error.h>
 
 #include "backends/backend.h"
+#include "backends/poll_words.h"
 #include "src/base/duration.h"
 #include "src/os/os.h"
 
-/* illumos; Solaris tells nobody of the end of a connection's reading half alone. */
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
-#endif
-
-/* illumos again, and what nesting needs: see open_bell(). */
+/* illumos has it, and it is what nesting needs: see open_bell(). */
 #if defined(__has_include)
 #if __has_include(<sys/timerfd.h>)
 #include <sys/timerfd.h>
@@ -244,33 +240,11 @@ static int error_code(void)
     return code == PLX_ERR_AGAIN ? PLX_ERR_NOMEM : code;
 }
 
-static short from_interest(uint32_t interest)
-{
-    int events = 0;
-    events |= interest & PLX_READ ? POLLIN : 0;
-    events |= interest & PLX_WRITE ? POLLOUT : 0;
-    events |= interest & PLX_PRI ? POLLPRI : 0;
-    events |= interest & PLX_RDHUP ? POLLRDHUP : 0;
-    return (short)events;
-}
-
-static uint32_t to_facts(int events)
-{
-    uint32_t facts = 0;
-    facts |= events & POLLIN ? PLX_READ : 0;
-    facts |= events & POLLOUT ? PLX_WRITE : 0;
-    facts |= events & POLLPRI ? PLX_PRI : 0;
-    facts |= events & POLLRDHUP ? PLX_RDHUP : 0;
-    facts |= events & POLLERR ? PLX_ERROR : 0;
-    facts |= events & POLLHUP ? PLX_HUP : 0;
-    return facts;
-}
-
 /* --- One association --- */
 
 static int associate(const struct plx__queue *queue, int fd, uint32_t want, void *mark)
 {
-    if (CALLS.associate(queue->kernel.port, PORT_SOURCE_FD, (uintptr_t)fd, from_interest(want),
+    if (CALLS.associate(queue->kernel.port, PORT_SOURCE_FD, (uintptr_t)fd, plx__poll_asks(want),
                         mark) == 0)
         return PLX_OK;
     return error_code();
@@ -620,22 +594,11 @@ static int ev_holds(struct plx__queue *queue, struct plx__target *target)
     return code < 0 ? code : probe(queue, row, identity);
 }
 
-/* A signal may end a call that would not have slept. Linux says so only where nothing is ready, but
-   POSIX promises no such thing, and a one-shot would never be told the rest. */
-static int look_now(struct pollfd *entries, nfds_t count)
-{
-    int found;
-    do {
-        found = CALLS.look(entries, count, 0);
-    } while (found < 0 && errno == EINTR);
-    return found;
-}
-
 static uint32_t ev_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
 {
     (void)queue;
-    struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
-    return look_now(&entry, 1) > 0 ? to_facts(entry.revents) : 0;
+    struct pollfd entry = {.fd = target->fd, .events = plx__poll_asks(want)};
+    return plx__poll_now(CALLS.look, &entry, 1) > 0 ? plx__poll_facts(entry.revents) : 0;
 }
 
 /* --- Waiting --- */
@@ -727,7 +690,7 @@ static void take(struct plx__queue *queue, const port_event_t *event, bool is_sl
     if (!row)
         return;
     int fd = fd_of(queue, row);
-    uint32_t facts = to_facts(event->portev_events);
+    uint32_t facts = plx__poll_facts(event->portev_events);
     bool is_asked = is_in_doubt(queue, row, facts, is_sleep);
     set_armed(queue, row, false);
     if (event->portev_user != mark_of_row(row)) {
@@ -737,7 +700,7 @@ static void take(struct plx__queue *queue, const port_event_t *event, bool is_sl
     struct plx__token token = {row->number, row->generation};
     struct plx__record *record = new_record(queue, token, is_asked ? fd : ~fd);
     record->events = facts;
-    queue->looks[record - queue->records].events = from_interest(row->want);
+    queue->looks[record - queue->records].events = plx__poll_asks(row->want);
 }
 
 /* One call. `ret_is_interrupted`: a signal handler ran, and nothing came. */
@@ -782,7 +745,7 @@ static bool resolve_doubts(struct plx__queue *queue)
         is_asked |= queue->looks[i].fd >= 0;
     }
     nfds_t count = (nfds_t)(queue->count - queue->done);
-    return is_asked && look_now(queue->looks + queue->done, count) >= 0;
+    return is_asked && plx__poll_now(CALLS.look, queue->looks + queue->done, count) >= 0;
 }
 
 /* The event was taken out of the queue: what is known of its descriptor, and what follows? */
@@ -806,7 +769,8 @@ static void end_records(struct plx__queue *queue)
         const struct pollfd *look = &queue->looks[i];
         if (look->fd != NOBODY) {
             struct row *row = &queue->rows[look->fd < 0 ? ~look->fd : look->fd];
-            uint32_t facts = is_known && look->fd >= 0 ? to_facts(look->revents) : record.events;
+            uint32_t facts =
+                is_known && look->fd >= 0 ? plx__poll_facts(look->revents) : record.events;
             record.events = end_record(queue, row, facts);
             if (record.events == 0)
                 continue;

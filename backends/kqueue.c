@@ -38,6 +38,7 @@
 #include <pollux/error.h>
 
 #include "backends/backend.h"
+#include "backends/poll_words.h"
 #include "src/base/duration.h"
 #include "src/os/os.h"
 
@@ -70,11 +71,6 @@ typedef void *kevent_udata;
 #else
 #define NOTE_NSECONDS 0
 #define ALARM_UNIT    PLX_MS(1)
-#endif
-
-/* Without it the end of a connection's reading half is known from EV_EOF alone. */
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
 #endif
 
 static int call_kevent(int queue, const struct kevent *changes, int change_count,
@@ -834,42 +830,11 @@ static int kq_holds(struct plx__queue *queue, struct plx__target *target)
 
 /* --- What poll(2) says --- */
 
-static short from_interest(uint32_t interest)
-{
-    int events = 0;
-    events |= interest & PLX_READ ? POLLIN : 0;
-    events |= interest & PLX_WRITE ? POLLOUT : 0;
-    events |= interest & PLX_RDHUP ? POLLRDHUP : 0;
-    return (short)events;
-}
-
-static uint32_t to_facts(short events)
-{
-    uint32_t facts = 0;
-    facts |= events & POLLIN ? PLX_READ : 0;
-    facts |= events & POLLOUT ? PLX_WRITE : 0;
-    facts |= events & POLLRDHUP ? PLX_RDHUP : 0;
-    facts |= events & POLLERR ? PLX_ERROR : 0;
-    facts |= events & POLLHUP ? PLX_HUP : 0;
-    return facts;
-}
-
-/* A signal may end a call that would not have slept. Linux says so only where nothing is ready, but
-   POSIX promises no such thing, and a one-shot would never be told the rest. */
-static int look_now(struct pollfd *entries, nfds_t count)
-{
-    int found;
-    do {
-        found = CALLS.look(entries, count, 0);
-    } while (found < 0 && errno == EINTR);
-    return found;
-}
-
 static uint32_t kq_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
 {
     (void)queue;
-    struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
-    return look_now(&entry, 1) > 0 ? to_facts(entry.revents) : 0;
+    struct pollfd entry = {.fd = target->fd, .events = plx__poll_asks(want)};
+    return plx__poll_now(CALLS.look, &entry, 1) > 0 ? plx__poll_facts(entry.revents) : 0;
 }
 
 /* --- Waiting: events become records --- */
@@ -1072,16 +1037,16 @@ static void resolve_doubts(struct plx__queue *queue)
         const struct row *row = &queue->rows[look->fd < 0 ? ~look->fd : look->fd];
         if (look->fd < 0 && is_in_doubt(queue, row, queue->records[i].events))
             look->fd = ~look->fd;
-        look->events = from_interest(row->want);
+        look->events = plx__poll_asks(row->want);
         look->revents = 0;
         is_asked |= look->fd >= 0;
     }
     struct pollfd *first = queue->looks + queue->done;
-    if (!is_asked || look_now(first, (nfds_t)(queue->count - queue->done)) <= 0)
+    if (!is_asked || plx__poll_now(CALLS.look, first, (nfds_t)(queue->count - queue->done)) <= 0)
         return;
     for (int i = queue->done; i < queue->count; i++) {
         uint32_t *events = &queue->records[i].events;
-        uint32_t facts = to_facts(queue->looks[i].revents);
+        uint32_t facts = plx__poll_facts(queue->looks[i].revents);
         if (queue->looks[i].fd < 0 || facts == 0)
             continue;
         note_told(queue, &queue->rows[queue->looks[i].fd], *events, facts);

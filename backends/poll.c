@@ -23,14 +23,10 @@
 #include <pollux/error.h>
 
 #include "backends/backend.h"
+#include "backends/poll_words.h"
 #include "src/os/os.h"
 
 #define CALLS plx__poll_calls
-
-/* FreeBSD 14 and illumos have it, too; elsewhere poll(2) cannot tell, and RDHUP is refused. */
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
-#endif
 
 /* The reading end, and the end that is written to: see poll.h. */
 struct wake {
@@ -50,27 +46,9 @@ struct plx__queue {
     const plx_allocator *allocator;
 };
 
-static short from_interest(uint32_t interest)
-{
-    int events = 0;
-    events |= interest & PLX_READ ? POLLIN : 0;
-    events |= interest & PLX_WRITE ? POLLOUT : 0;
-    events |= interest & PLX_PRI ? POLLPRI : 0;
-    events |= interest & PLX_RDHUP ? POLLRDHUP : 0;
-    return (short)events;
-}
-
 static uint32_t to_facts(short events)
 {
-    uint32_t facts = 0;
-    facts |= events & POLLIN ? PLX_READ : 0;
-    facts |= events & POLLOUT ? PLX_WRITE : 0;
-    facts |= events & POLLPRI ? PLX_PRI : 0;
-    facts |= events & POLLRDHUP ? PLX_RDHUP : 0;
-    facts |= events & POLLERR ? PLX_ERROR : 0;
-    facts |= events & POLLHUP ? PLX_HUP : 0;
-    facts |= events & POLLNVAL ? PLX__GONE : 0;
-    return facts;
+    return plx__poll_facts(events) | (events & POLLNVAL ? PLX__GONE : 0);
 }
 
 static int reserve(struct plx__queue *queue, uint32_t count)
@@ -132,7 +110,7 @@ static void set_armed(struct plx__queue *queue, struct plx__target *target, bool
 static void set_interest(struct plx__queue *queue, struct plx__target *target, uint32_t want)
 {
     struct pollfd *entry = &queue->entries[target->place];
-    entry->events = from_interest(want);
+    entry->events = plx__poll_asks(want);
     if (want & PLX_ONESHOT)
         entry->events |= ONCE;
     set_armed(queue, target, want != PLX__SILENT);
@@ -263,7 +241,7 @@ static int po_holds(struct plx__queue *queue, struct plx__target *target)
 static uint32_t po_look(struct plx__queue *queue, const struct plx__target *target, uint32_t want)
 {
     (void)queue;
-    struct pollfd entry = {.fd = target->fd, .events = from_interest(want)};
+    struct pollfd entry = {.fd = target->fd, .events = plx__poll_asks(want)};
     return look_once(&entry) > 0 ? to_facts(entry.revents) : 0;
 }
 

@@ -9,14 +9,14 @@ c11_headers+='|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdn
 c11_headers+='|tgmath|threads|time|uchar|wchar|wctype'
 
 # May the file $1 include $2? A backend has at most one header of its own, which the table knows; it
-# shares it with what it calls on one system, NAME_SYSTEM.c.
+# shares it with what it calls on one system, NAME_SYSTEM.c. The words of poll(2) are everybody's.
 may_include() {
     case $1/$2 in
     include/*/include/*) ;;
     src/base/*/include/* | src/base/*/src/base/*) ;;
     src/os/*/include/* | src/os/*/src/base/* | src/os/*/src/os/*) ;;
     backends/*/include/* | backends/*/src/base/* | backends/*/src/os/*) ;;
-    backends/*/backends/backend.h | backends/table.c/backends/*) ;;
+    backends/*/backends/backend.h | backends/*.c/backends/poll_words.h | backends/table.c/backends/*) ;;
     backends/*) [ "${1%.[ch]}.h" = "$2" ] || [ "${1%_*.c}.h" = "$2" ] ;;
     src/core/*/include/* | src/core/*/src/base/* | src/core/*/src/os/* | src/core/*/src/core/*) ;;
     src/core/*/src/sources/*.h | src/core/*/backends/backend.h) ;;
