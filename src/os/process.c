@@ -21,10 +21,6 @@
 
 #include "src/os/os.h"
 
-/* In glibc an enumerator, since 2.36 only; no preprocessor can ask for it. Where there are no
-   descriptors of processes it is never used. */
-enum { BY_DESCRIPTOR = 3 };
-
 #define CALLS plx__process_calls
 
 bool plx__process_exists(int64_t pid)
@@ -84,7 +80,7 @@ int plx__process_status(int64_t pid, int descriptor, int *ret_status)
     if (pid > INT_MAX)
         return PLX_ERR_NOTFOUND;
     siginfo_t info = {.si_pid = 0}; /* what stays 0 if nothing has ended */
-    int result = descriptor < 0 ? -1 : CALLS.look(BY_DESCRIPTOR, descriptor, &info);
+    int result = descriptor < 0 ? -1 : CALLS.look(PLX__BY_DESCRIPTOR, descriptor, &info);
     if (descriptor < 0 || (result < 0 && errno == EINVAL))
         result = CALLS.look(P_PID, (int)pid, &info);
     if (result < 0)

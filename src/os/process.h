@@ -38,6 +38,10 @@ extern const bool plx__process_is_inherited;
  */
 bool plx__process_reopen(int64_t pid, int descriptor);
 
+/* P_PIDFD of Linux, the way to look by descriptor: in glibc an enumerator, since 2.36 only, which
+   no preprocessor can ask for. Elsewhere `look` answers EINVAL, as Linux 5.3 does. */
+#define PLX__BY_DESCRIPTOR 3
+
 /* The seam for tests, which count and fail these calls or play an older kernel with them. */
 struct plx__process_calls {
     int (*open)(int pid);

@@ -84,10 +84,10 @@ static int call_reopen(int pid, int descriptor)
     return status;
 }
 
-/* Three is a session in some of these systems, and no descriptor in any. */
+/* That number is a session in some of these systems, and no descriptor in any. */
 static int call_look(int kind, int id, siginfo_t *ret_info)
 {
-    if (kind == 3) {
+    if (kind == PLX__BY_DESCRIPTOR) {
         errno = EINVAL;
         return -1;
     }
