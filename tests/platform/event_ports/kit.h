@@ -13,21 +13,7 @@
 #include <time.h>
 
 #include "event_ports_shim.h"
-#include "tap.h"
-
-struct fact {
-    const char *name;
-    bool (*holds)(void);
-};
-
-#define FACT(name)                                                                                 \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-#define FACTS_END                                                                                  \
-    {                                                                                              \
-        NULL, NULL                                                                                 \
-    }
+#include "tests/platform/facts.h"
 
 extern const struct fact facts_of_associations[];
 extern const struct fact facts_of_getting[];
@@ -38,16 +24,7 @@ extern const struct fact facts_of_knobs[];
 
 /* Opens; the kit closes it after the fact. */
 int new_port(void);
-int keep(int fd);
-void drop(int fd); /* closes it now */
 
-struct pair {
-    int here;
-    int there;
-};
-
-struct pair new_pipe(void); /* `here` reads */
-struct pair new_unix_pair(void);
 struct pair new_tcp_pair(void);
 int new_file(void);
 void reset(int fd); /* closes a TCP socket with RST */
@@ -72,12 +49,5 @@ bool await(int port, port_event_t *ret_event);
 
 /* Is there one event now, of this descriptor, with these bits? */
 bool is_told(int port, int fd, int events);
-
-/* Is a descriptor readable in the eyes of poll(2)? */
-bool shows(int fd);
-
-void put(int fd, const char *text);
-void empty(int fd); /* reads all there is */
-void fill(int fd);  /* writes all that fits */
 
 #endif
