@@ -23,6 +23,19 @@
 #define PLX__PREFETCH(address) ((void)(address))
 #endif
 
+/* The number of the lowest bit that is set; one has to be. */
+static inline unsigned plx__lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(bits);
+#else
+    unsigned number = 0;
+    for (; !(bits & 1); bits >>= 1)
+        number++;
+    return number;
+#endif
+}
+
 /*
  * Two words with one store, where the processor has one. Whoever copies a struct loads sixteen
  * bytes at a time; after two stores of eight such a load waits until both have reached the cache,

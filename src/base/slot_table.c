@@ -8,27 +8,46 @@
 static_assert(sizeof(struct plx__slot) == 8, "a slot costs its object 8 bytes");
 static_assert(sizeof(struct plx__slab) % PLX__SLOT_UNIT == 0, "slots start on a unit");
 static_assert(sizeof(struct plx__token) == sizeof(uint64_t), "what a kernel carries");
-
-/* What is fetched at a time, on all but a few processors. */
-#define CACHE_LINE 64u
+static_assert(PLX__SLOTS_PER_SLAB <= 32 * 64, "a bit for each 64 of them");
+static_assert(PLX__GENERATION_BITS <= 24, "generations have 24 bits");
 
 #define HEADER ((uint32_t)(sizeof(struct plx__slab) / PLX__SLOT_UNIT))
+
+/* Blocks of exactly 64 KiB would put all headers into the same few sets of a cache. */
+#define MOST_UNITS (PLX__SLOT_OFFSETS - 32u)
 
 static uint8_t to_units(size_t size)
 {
     return (uint8_t)((size + PLX__SLOT_UNIT - 1) / PLX__SLOT_UNIT);
 }
 
-/* As many slots as fit below the largest offset, or as few as the hostile build wants. */
-static uint32_t slots_per_slab(uint32_t stride)
+/* Where the first slot is, behind the bits of all. */
+static uint32_t first_of(uint32_t count)
 {
-    uint32_t count = (PLX__SLOT_OFFSETS - HEADER) / stride;
+    return HEADER + (count + 63) / 64;
+}
+
+static size_t slab_size(uint32_t stride, uint32_t count)
+{
+    return (first_of(count) + (size_t)stride * count) * PLX__SLOT_UNIT;
+}
+
+/* As many slots as fit into so many units, or as few as the hostile build wants. */
+static uint32_t slots_in(uint32_t units, uint32_t stride)
+{
+    uint32_t count = (units - HEADER) * 64 / (stride * 64 + 1);
+    while (count > 1 && first_of(count) + stride * count > units)
+        count--;
     return count < PLX__SLOTS_PER_SLAB ? count : PLX__SLOTS_PER_SLAB;
 }
 
-static size_t slab_size(uint32_t stride)
+/* A class grows by a sixty-fourth: what a watcher weighs is a promise, also just after growing. */
+static uint32_t units_of_next(const struct plx__slot_table *table, unsigned kind)
 {
-    return (HEADER + (size_t)stride * slots_per_slab(stride)) * PLX__SLOT_UNIT;
+    uint32_t units = table->units[kind] / 64;
+    if (units < PLX__SLAB_UNITS)
+        return PLX__SLAB_UNITS;
+    return units < MOST_UNITS ? units : MOST_UNITS;
 }
 
 void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocator, void *owner,
@@ -42,19 +61,20 @@ void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocat
 
 void plx__slots_close(struct plx__slot_table *table)
 {
-    for (uint32_t i = 0; i < table->slab_count; i++)
-        plx__alloc_free(table->allocator, table->slabs[i], slab_size(table->slabs[i]->stride));
+    for (uint32_t i = 0; i < table->slab_count; i++) {
+        struct plx__slab *slab = table->slabs[i];
+        plx__alloc_free(table->allocator, slab, slab_size(slab->stride, slab->count));
+    }
     plx__alloc_free(table->allocator, table->slabs, table->slab_capacity * sizeof *table->slabs);
 }
 
-/* Backwards, so that slots are handed out in the order of their addresses. */
 static void put_all(struct plx__slot_table *table, struct plx__slab *slab)
 {
-    for (uint32_t i = slots_per_slab(slab->stride); i-- > 0;) {
-        uint32_t offset = HEADER + i * slab->stride;
+    memset(slab->free, 0, (slab->first - HEADER) * sizeof slab->free[0]);
+    for (uint32_t i = 0; i < slab->count; i++) {
+        uint32_t offset = slab->first + i * slab->stride;
         struct plx__slot *slot = plx__slab_slot(slab, offset);
-        slot->generation = 1;
-        slot->offset = (uint8_t)offset;
+        *slot = (struct plx__slot){.offset = (uint16_t)offset, .generation = 1};
         plx__slots_put(table, slot);
     }
 }
@@ -67,33 +87,23 @@ struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned ki
                                table->slab_count + 1, PLX__GROWTH_STEP, sizeof *table->slabs);
     if (code < 0)
         return NULL;
-    size_t size = slab_size(table->stride[kind]);
+    uint32_t stride = table->stride[kind], units = units_of_next(table, kind);
+    uint32_t count = slots_in(units, stride);
+    size_t size = slab_size(stride, count);
     struct plx__slab *slab = table->allocator->resize(table->allocator->state, NULL, 0, size);
     if (!slab)
         return NULL;
-    *slab = (struct plx__slab){.mark = 1,
-                               .number = (uint16_t)table->slab_count,
-                               .stride = table->stride[kind],
+    *slab = (struct plx__slab){.number = (uint16_t)table->slab_count,
                                .kind = (uint8_t)kind,
-                               .owner = table->owner};
+                               .stride = (uint8_t)stride,
+                               .first = (uint16_t)first_of(count),
+                               .owner = table->owner,
+                               .count = (uint16_t)count,
+                               .inverse = (uint16_t)(65535 / stride + 1)};
     table->slabs[table->slab_count++] = slab;
+    table->units[kind] += units;
     put_all(table, slab);
     return slab;
-}
-
-/* The first slab of the list has no more free slots. The one after the next is fetched now; by the
-   time when it is needed, all of it will be there. */
-void plx__slots_next_slab(struct plx__slot_table *table, unsigned kind)
-{
-    uint32_t number = table->open[kind]->next;
-    struct plx__slab *slab = number == PLX__SLAB_NONE ? NULL : table->slabs[number];
-    table->open[kind] = slab;
-    number = slab ? slab->next : PLX__SLAB_NONE;
-    if (number == PLX__SLAB_NONE)
-        return;
-    size_t size = slab_size(table->stride[kind]);
-    for (size_t line = 0; line < size; line += CACHE_LINE)
-        PLX__PREFETCH((unsigned char *)table->slabs[number] + line);
 }
 
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count)

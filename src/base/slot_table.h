@@ -6,8 +6,8 @@
  * gone. They are a slot's number and a generation, never a pointer: a late event finds a slot whose
  * generation has moved on, and one compare drops it.
  *
- *   slabs    [0]------> +--------+------+------+------+-   header: owner, number, class
- *            [1]---+    | header | slot | slot | slot |
+ *   slabs    [0]------> +--------+------+------+------+-   header: owner, number, class, and a
+ *            [1]---+    | header | slot | slot | slot |         bit for each slot that is free
  *                  |    +--------+------+------+------+-
  *                  +--> ...            ^ offset, in units of 8 bytes from the slab's start
  *
@@ -17,9 +17,13 @@
  * class: 8 bytes less for every watcher.
  * Slabs are freed with the table only, so that looking a stale token up is always safe.
  *
- * Each slab has its own list of free slots, and those that have any are linked. What came back in
- * the order in which a million timers end goes out again slab after slab: neighbours in time are
- * neighbours in memory, and the next slab can be fetched before it is needed.
+ * A slab weighs 2 KiB at first and 64 KiB when there are many. Whoever has an object needs the
+ * header of its slab next: with a million objects these are a thousand headers, which stay in the
+ * cache, and not thirty thousand, each as far away as the object was.
+ *
+ * What came back, in whatever order, goes out again slab after slab and in the order of addresses:
+ * neighbours in time are neighbours in memory, and the next ones can be fetched before they are
+ * needed.
  *
  * One thread uses a table. Only a slot's offset, and through it the slab's header, may be read by
  * others while the slot is in use: it is a memory location of its own and never changes.
@@ -38,10 +42,10 @@
 
 /* The first member of every object in the table. */
 struct plx__slot {
-    uint32_t generation; /* 1..PLX__GENERATION_MAX; moves on when the slot is retired */
-    uint8_t offset;      /* from the slab's start, in units of PLX__SLOT_UNIT */
-    uint8_t next_high;   /* 24 bits: the next free offset; the owner's while it is in use */
-    uint16_t next_low;
+    uint16_t offset;   /* from the slab's start, in units of PLX__SLOT_UNIT */
+    uint16_t next_low; /* with the following: 24 bits of the owner's while it is in use */
+    uint32_t next_high : 8;
+    uint32_t generation : 24; /* 1..PLX__GENERATION_MAX; moves on when the slot is retired */
 };
 
 /* What the kernel carries. As 64 bits it is copied as it stands in memory. */
@@ -51,24 +55,32 @@ struct plx__token {
 };
 
 #define PLX__SLOT_UNIT      8u
-#define PLX__SLOT_OFFSETS   256u      /* offsets have 8 bits, which bounds a slab to 2 KiB */
-#define PLX__SLAB_MAX       0xFFFFu   /* slabs have 16: four million objects of 32 bytes */
+#define PLX__SLOT_OFFSETS   (1u << PLX__OFFSET_BITS)
+#define PLX__SLAB_MAX       ((1u << (24 - PLX__OFFSET_BITS)) - 1)
 #define PLX__SLOT_NONE      0u        /* ends a list: there the header of the first slab is */
 #define PLX__SLOT_LIMIT     0xFFFFFFu /* numbers are smaller */
-#define PLX__GENERATION_MAX ((uint32_t)((UINT64_C(1) << PLX__GENERATION_BITS) - 1))
+#define PLX__GENERATION_MAX ((UINT32_C(1) << PLX__GENERATION_BITS) - 1)
 
 struct plx__slab {
-    uint16_t next; /* the number of the next slab that has a free slot, or PLX__SLAB_NONE */
-    uint8_t free;  /* the first free offset, or 0 */
-    uint8_t mark;  /* not 0: a token of zeroes names the slab itself, and is stale there too */
     uint16_t number;
-    uint8_t stride; /* from slot to slot, in units */
+    uint16_t next;  /* the number of the next slab that has a free slot, or PLX__SLAB_NONE */
     uint8_t kind;   /* the class of its objects */
+    uint8_t stride; /* from slot to slot, in units. Not 0, and where a slot has its generation: a
+                       token of zeroes names the slab itself, and is stale there too */
+    uint16_t first; /* offset of a slot */
     union {
         void *owner;
         uint64_t width; /* so that slots start on a unit with pointers of any size */
     };
+    uint16_t count; /* of slots */
+    uint16_t
+        inverse;    /* of the stride, in parts of 65 536: offsets become indices without dividing */
+    uint32_t words; /* bit i: free[i] is not 0 */
+    uint64_t free[]; /* a bit for each slot */
 };
+
+/* Slots this far on, in bytes, are fetched now: they will be taken next. */
+#define PLX__SLOT_AHEAD 512u
 
 #define PLX__SLAB_NONE PLX__SLAB_MAX /* ends the list of slabs */
 
@@ -81,6 +93,7 @@ struct plx__slot_table {
     uint32_t slab_count;
     uint32_t slab_capacity;
     uint8_t stride[PLX__SLOT_CLASSES];
+    uint32_t units[PLX__SLOT_CLASSES];         /* of all its slabs */
     struct plx__slab *open[PLX__SLOT_CLASSES]; /* has a free slot, or NULL */
     uint32_t free_count[PLX__SLOT_CLASSES];
 };
@@ -93,9 +106,8 @@ void plx__slots_close(struct plx__slot_table *table);
 /* Makes `count` slots of the class free; on failure fewer may be. */
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count);
 
-/* The rare halves of what follows. */
+/* The rare half of plx__slots_take(). */
 struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind);
-void plx__slots_next_slab(struct plx__slot_table *table, unsigned kind);
 
 static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
 {
@@ -119,7 +131,7 @@ static inline uint32_t plx__slot_next(const struct plx__slot *slot)
 
 static inline void plx__slot_link(struct plx__slot *slot, uint32_t next)
 {
-    slot->next_high = (uint8_t)(next >> 16);
+    slot->next_high = next >> 16 & 0xFF;
     slot->next_low = (uint16_t)next;
 }
 
@@ -149,7 +161,7 @@ static inline void *plx__slots_at(struct plx__slab *const *slabs, uint32_t numbe
 static inline bool plx__slot_retire(struct plx__slot *slot)
 {
     bool is_last = slot->generation == PLX__GENERATION_MAX;
-    slot->generation = is_last ? 1 : slot->generation + 1;
+    slot->generation = (is_last ? 1 : slot->generation + 1) & PLX__GENERATION_MAX;
     return is_last;
 }
 
@@ -164,10 +176,16 @@ static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind
     struct plx__slab *slab = table->open[kind];
     if (!slab && !(slab = plx__slots_add_slab(table, kind)))
         return NULL;
-    struct plx__slot *slot = plx__slab_slot(slab, slab->free);
-    slab->free = (uint8_t)slot->next_low; /* within a slab an offset is enough */
-    if (slab->free == 0)
-        plx__slots_next_slab(table, kind);
+    unsigned word = plx__lowest_bit(slab->words);
+    unsigned index = word * 64 + plx__lowest_bit(slab->free[word]);
+    slab->free[word] &= slab->free[word] - 1;
+    if (slab->free[word] == 0) {
+        slab->words &= slab->words - 1;
+        if (slab->words == 0)
+            table->open[kind] = slab->next == PLX__SLAB_NONE ? NULL : table->slabs[slab->next];
+    }
+    struct plx__slot *slot = plx__slab_slot(slab, slab->first + index * slab->stride);
+    PLX__PREFETCH((unsigned char *)slot + PLX__SLOT_AHEAD);
     table->free_count[kind]--;
     plx__slot_link(slot, PLX__SLOT_NONE);
     return slot;
@@ -183,12 +201,13 @@ static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slo
        is another's, and what says that it is alive is a lowest bit. */
     memset(slot + 1, 0xDA, plx__slot_size(slot) - sizeof *slot);
 #endif
-    if (slab->free == 0) {
+    unsigned index = (uint32_t)(slot->offset - slab->first) * slab->inverse >> 16;
+    if (slab->words == 0) {
         slab->next = table->open[kind] ? table->open[kind]->number : PLX__SLAB_NONE;
         table->open[kind] = slab;
     }
-    slot->next_low = slab->free;
-    slab->free = slot->offset;
+    slab->words |= UINT32_C(1) << index / 64;
+    slab->free[index / 64] |= UINT64_C(1) << index % 64;
     table->free_count[kind]++;
 }
 

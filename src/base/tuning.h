@@ -8,6 +8,8 @@
 
 #ifdef POLLUX_STRESS
 
+#define PLX__OFFSET_BITS     8
+#define PLX__SLAB_UNITS      256
 #define PLX__SLOTS_PER_SLAB  1
 #define PLX__GENERATION_BITS 2
 #define PLX__MAP_PAGE_BITS   1
@@ -22,11 +24,14 @@
 
 #else
 
-/* A slab of watchers weighs 2 KiB; its header and its entry in the table half a byte for each. */
-#define PLX__SLOTS_PER_SLAB  64
+/* A slab weighs 64 KiB at most, which leaves 11 of 24 bits for its number: there may be four
+   million objects of 32 bytes. The first ones weigh 2 KiB. */
+#define PLX__OFFSET_BITS     13
+#define PLX__SLAB_UNITS      256
+#define PLX__SLOTS_PER_SLAB  2048
 
-/* A slot has to be reused four thousand million times before a stale token looks right. */
-#define PLX__GENERATION_BITS 32
+/* A slot has to be reused sixteen million times before a stale token looks right. */
+#define PLX__GENERATION_BITS 24
 
 /* 64 descriptors a page of the map: a lone high descriptor costs 256 bytes, not a whole table. */
 #define PLX__MAP_PAGE_BITS   6

@@ -84,7 +84,7 @@ static int modify(struct plx_context *context, struct plx_watcher *watcher, uint
         context->needs_requeue = true; /* generations start again: see plx__watcher_retire() */
     int code = context->backend->modify(context->queue, &watcher->target, watcher->kernel, wanted);
     if (code < 0)
-        slot->generation = generation;
+        slot->generation = generation & PLX__GENERATION_MAX;
     return code;
 }
 

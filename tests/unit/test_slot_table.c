@@ -206,19 +206,27 @@ START_TEST(a_fresh_slab_is_handed_out_from_front_to_back)
 }
 END_TEST
 
-START_TEST(the_last_to_come_back_goes_out_first)
+START_TEST(what_came_back_goes_out_in_the_order_of_addresses)
 {
     struct fixture fixture;
-    struct plx__slot *slots[4];
+    struct plx__slot *slots[200];
     fixture_open(&fixture);
-    for (size_t i = 0; i < 4; i++)
+    ck_assert_int_eq(plx__slots_reserve(&fixture.table, WIDE, MANY), PLX_OK);
+    for (size_t i = 0; i < 200; i++)
         slots[i] = take(&fixture, THIN);
-    for (size_t i = 0; i < 4; i++) {
-        plx__slot_retire(slots[i]);
-        plx__slots_put(&fixture.table, slots[i]);
+    for (size_t i = 0; i < 200; i++) {
+        plx__slot_retire(slots[i * 7 % 200]);
+        plx__slots_put(&fixture.table, slots[i * 7 % 200]);
     }
-    for (size_t i = 4; i-- > 0;)
-        ck_assert_ptr_eq(take(&fixture, THIN), slots[i]);
+    uint32_t backwards = 0, free_count = fixture.table.free_count[THIN];
+    const struct plx__slot *previous = NULL;
+    for (uint32_t i = 0; i < free_count; i++) {
+        const struct plx__slot *slot = take(&fixture, THIN);
+        bool is_neighbour = previous && plx__slot_slab(previous) == plx__slot_slab(slot);
+        backwards += is_neighbour && (uintptr_t)slot < (uintptr_t)previous;
+        previous = slot;
+    }
+    ck_assert_uint_eq(backwards, 0);
     fixture_close(&fixture);
 }
 END_TEST
@@ -265,8 +273,32 @@ START_TEST(classes_do_not_mix)
 }
 END_TEST
 
-/* Offsets have eight bits. Objects of a kilobyte fill a slab long before its 64 slots. */
-START_TEST(large_objects_get_smaller_slabs)
+/* All watchers of a class together waste no more than a sixty-fourth of their memory, and many
+   are in few slabs. */
+START_TEST(slabs_grow_with_their_number)
+{
+    const bool is_tiny = PLX__SLOTS_PER_SLAB == 1;
+    const size_t crowd = is_tiny ? 2000 : 200000;
+    struct fixture fixture;
+    fixture_open(&fixture);
+    size_t largest = 0;
+    for (size_t i = 0; i < crowd; i++) {
+        const struct plx__slab *slab = plx__slot_slab(take(&fixture, THIN));
+        size_t size = (slab->first + (size_t)slab->stride * slab->count) * PLX__SLOT_UNIT;
+        REQUIRE(size >= largest);
+        REQUIRE(size <= (size_t)PLX__SLOT_OFFSETS * PLX__SLOT_UNIT);
+        largest = size > largest ? size : largest;
+        uint32_t total = (uint32_t)i + 1 + fixture.table.free_count[THIN];
+        REQUIRE(fixture.table.free_count[THIN] <= total / 64 + 64);
+    }
+    ck_assert(is_tiny || largest > 60000);
+    ck_assert(is_tiny || fixture.table.slab_count < 360);
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* Of objects of a kilobyte one or two fit into a slab of two. */
+START_TEST(large_objects_get_few_slots)
 {
     struct memory memory;
     struct plx__slot_table table;
@@ -351,7 +383,7 @@ START_TEST(the_last_slab_is_the_limit)
     struct memory memory;
     struct plx__slot_table table;
     memory_open(&memory);
-    const size_t sizes[CLASSES] = {sizeof(struct plx__slot), sizeof(struct wide)};
+    const size_t sizes[CLASSES] = {sizeof(struct thin), sizeof(struct wide)};
     plx__slots_open(&table, &memory.allocator, NULL, sizes, CLASSES);
     ck_assert_int_eq(plx__slots_reserve(&table, THIN, PLX__SLOT_LIMIT), PLX_ERR_NOMEM);
     ck_assert_uint_eq(table.slab_count, PLX__SLAB_MAX);
@@ -383,10 +415,11 @@ Suite *slot_table_suite(void)
     tcase_add_test(tests, generations_wrap_past_zero_and_say_so);
     tcase_add_test(tests, a_token_of_zeroes_is_stale_everywhere);
     tcase_add_test(tests, a_fresh_slab_is_handed_out_from_front_to_back);
-    tcase_add_test(tests, the_last_to_come_back_goes_out_first);
+    tcase_add_test(tests, what_came_back_goes_out_in_the_order_of_addresses);
     tcase_add_test(tests, slabs_go_out_one_after_the_other);
     tcase_add_test(tests, classes_do_not_mix);
-    tcase_add_test(tests, large_objects_get_smaller_slabs);
+    tcase_add_test(tests, slabs_grow_with_their_number);
+    tcase_add_test(tests, large_objects_get_few_slots);
     tcase_add_test(tests, what_was_reserved_needs_no_memory);
     tcase_add_test(tests, without_memory_nothing_changes);
     tcase_add_test(tests, a_reserve_that_fails_keeps_what_it_got);
