@@ -163,7 +163,15 @@ static PLX__INLINE int take_from_kernel(struct plx_context *context, struct plx_
     return given;
 }
 
-/* With nothing else to do. */
+/* Has nothing come up that the kernel does not know of? Timers are not asked. */
+static inline bool is_quiet(const struct plx_context *context)
+{
+    uint32_t state = atomic_load_explicit(&context->state, memory_order_relaxed);
+    return (context->touched | context->needs_requeue | context->own_count | (state & PLX__NEWS)) ==
+           0;
+}
+
+/* With nothing else to do. A look in vain is over: loops that have other work look often. */
 static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watcher **ret_ready,
                                     int capacity, plx_duration timeout)
 {
@@ -171,6 +179,8 @@ static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watc
     int count = take_from_kernel(context, ret_ready, capacity, timeout);
     if (PLX__LIKELY(count != 0))
         return count;
+    if (timeout == 0 && is_quiet(context))
+        return 0;
     context->now = 0;
     return look_again(context, ret_ready, capacity, timeout, deadline);
 }
@@ -192,18 +202,19 @@ PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher
     context->now = 0;
     if (context->moved_count > 0) /* before anything is freed */
         plx__timers_settle(context, plx__now(context));
-    int code = plx__interest_flush(context, true);
+    int code = context->touched == PLX__SLOT_NONE ? PLX_OK : plx__interest_flush(context, true);
     if (code < 0)
         return code;
     plx__take_arrivals(context);
     if (context->needs_requeue && (code = plx__requeue(context, false)) < 0)
         return look_despite(context, ret_ready, capacity, code);
     int64_t deadline = timeout > 0 ? plx__deadline(plx__now(context), timeout) : PLX__NEVER;
-    int count = is_kernel_alone(context, capacity)
-                    ? take_from_kernel(context, ret_ready, capacity,
-                                       plx__ready_sleep_limit(context, timeout))
-                    : plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
-    if (PLX__LIKELY(count != 0))
+    bool is_alone = is_kernel_alone(context, capacity);
+    int count = !is_alone
+                    ? plx__ready_collect_in_turn(context, ret_ready, capacity, timeout)
+                    : take_from_kernel(context, ret_ready, capacity,
+                                       timeout ? plx__ready_sleep_limit(context, timeout) : 0);
+    if (PLX__LIKELY(count != 0) || (timeout == 0 && is_alone && is_quiet(context)))
         return count;
     return look_again(context, ret_ready, capacity, timeout, deadline);
 }

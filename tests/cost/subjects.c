@@ -91,6 +91,21 @@ static void wait_guarded(plx_context *context)
     wait_for(context, 1);
 }
 
+/* Nothing is ready. */
+static void prepare_quiet(plx_context *context, int watchers)
+{
+    for (int i = 0; i < watchers; i++) {
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        CHECK(fd >= 0);
+        add(context, plx_fd(fd), PLX_READ);
+    }
+}
+
+static void wait_in_vain(plx_context *context)
+{
+    wait_for(context, 0);
+}
+
 static void prepare_notify(plx_context *context, int watchers)
 {
     add_all(context, plx_notify(), PLX_NOTIFY, watchers);
@@ -152,6 +167,8 @@ static const struct subject subjects[] = {
     {"again", prepare_idle, push_back},
     {"idle", prepare_idle, push_all_back},
     {"guarded", prepare_guarded, wait_guarded},
+    {"quiet", prepare_quiet, wait_in_vain},
+    {"asleep", prepare_idle, wait_in_vain},
     {"expiry", prepare_expiry, expire},
     {"notify", prepare_notify, notify},
     {"pending", prepare_notify, notify_pending},
