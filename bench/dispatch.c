@@ -3,7 +3,8 @@
  * dispatch.c: what a report costs when nothing is read.
  *
  * Many descriptors are watched, some are ready and stay so, and the loop passes over them without
- * sleeping until enough reports were counted. With one ready descriptor this is the cost of a turn.
+ * sleeping until enough reports were counted. With one ready descriptor this is the cost of a turn,
+ * with none that of a turn in vain, which timers may make dearer that are not due.
  * With --once each report disarms its descriptor, and the handler arms it again.
  */
 #include "driver.h"
@@ -18,6 +19,7 @@
 
 static long watched = 100;
 static long active = 100;
+static long timers = 0;
 static long events = 400000;
 static long repetitions = 7;
 static long limit = 1000;
@@ -25,7 +27,8 @@ static long once = 0;
 
 static const struct option_number options[] = {
     {"--watchers", &watched, 1, 1000000, NULL},
-    {"--active", &active, 1, 1000000, NULL},
+    {"--active", &active, 0, 1000000, NULL},
+    {"--timers", &timers, 0, 1000000, NULL},
     {"--events", &events, 1, 1000000000, NULL},
     {"--repetitions", &repetitions, 1, MOST_REPETITIONS, NULL},
     {"--limit", &limit, 1, 1000000, NULL},
@@ -37,7 +40,9 @@ static const char usage[] = "usage: bench_dispatch --peer NAME [OPTION...]\n"
                             "       bench_dispatch --list\n"
                             "  --watchers N     descriptors that are watched (100)\n"
                             "  --active N       how many of them are ready (100)\n"
-                            "  --events N       reports of one repetition (400000)\n"
+                            "  --timers N       that run and are not due (0)\n"
+                            "  --events N       reports of one repetition, or turns if none is "
+                            "ready (400000)\n"
                             "  --repetitions N  measured, after one that is not (7)\n"
                             "  --limit MS       fewer reports where a repetition is longer (1000)\n"
                             "  --once 1         re-arm in the handler (0)\n"
@@ -70,6 +75,8 @@ static int *open_descriptors(void)
 static uint64_t turn_until(uint64_t wanted)
 {
     uint64_t begin = counter;
+    for (uint64_t i = 0; active == 0 && i < wanted; i++, counter++)
+        turn();
     while (counter - begin < wanted)
         turn();
     return counter - begin;
@@ -109,12 +116,12 @@ static void repeat(const struct driver *driver)
 
 static bool takes_part(const struct bench_peer *peer)
 {
-    return peer->watch && peer->watch_once;
+    return peer->watch && peer->watch_once && (timers == 0 || peer->timers);
 }
 
 static const char *workload(void)
 {
-    return once ? "oneshot" : active == 1 ? "turn" : "dispatch";
+    return once ? "oneshot" : active <= 1 ? "turn" : "dispatch";
 }
 
 static int watch(const struct bench_peer *peer)
@@ -126,6 +133,27 @@ static int watch(const struct bench_peer *peer)
     return (once ? peer->watch_once : peer->watch)(descriptors, (int)watched, &counter);
 }
 
+/* They are not due before the end of any trial. */
+static int start_timers(const struct bench_timers *peers)
+{
+    if (timers == 0)
+        return 0;
+    if (peers->open((size_t)timers, &counter) < 0)
+        return -1;
+    for (long i = 0; i < timers; i++)
+        peers->start((size_t)i, (1000 + driver_below(60)) * UINT64_C(1000000000));
+    return 0;
+}
+
+static void print_head(const struct driver *driver)
+{
+    if (timers > 0)
+        driver_begin_line(driver, workload(), "watchers=%ld,active=%ld,timers=%ld", watched, active,
+                          timers);
+    else
+        driver_begin_line(driver, workload(), "watchers=%ld,active=%ld", watched, active);
+}
+
 int main(int argc, char *argv[])
 {
     struct driver driver = driver_begin(argc, argv, usage, options, takes_part);
@@ -135,8 +163,12 @@ int main(int argc, char *argv[])
         fprintf(stderr, "%s: cannot watch %ld descriptors\n", driver.peer->name, watched);
         return EXIT_FAILURE;
     }
+    if (start_timers(driver.peer->timers) < 0) {
+        fprintf(stderr, "%s: cannot start %ld timers\n", driver.peer->name, timers);
+        return EXIT_FAILURE;
+    }
     repeat(&driver);
-    driver_begin_line(&driver, workload(), "watchers=%ld,active=%ld", watched, active);
+    print_head(&driver);
     driver_metric("cpu_ns", summarise(cpu_ns, (size_t)repetitions).median);
     driver_metric("wall_ns", summarise(wall_ns, (size_t)repetitions).median);
     driver_end_line(&driver);

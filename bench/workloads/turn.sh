@@ -1,7 +1,7 @@
-# What does a pass of the loop cost that finds one report?
+# What does a pass of the loop cost that finds one report, or nothing?
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2154
-turn_question='What does a pass of the loop cost that finds one report?'
+# shellcheck shell=bash disable=SC2034,SC2046,SC2154
+turn_question='What does a pass of the loop cost that finds one report, or nothing?'
 turn_metrics='cpu_ns ns less CPU for a pass
 wall_ns ns - wall time for a pass'
 turn_limit=raw_epoll
@@ -19,4 +19,13 @@ turn_trial() {
         "$programs/bench_dispatch" --peer "$peer" --watchers $watchers --active 1 \
             --events 20000 --repetitions 5 --limit 50 "${client_cpu[@]}" --tag "$tag" || return
     done
+    turn_in_vain || return
+    ! contains "$peer" $("$programs/bench_timers" --list | cut -d' ' -f1) ||
+        turn_in_vain --timers 10000
+}
+
+# Nothing is ready, and no timer is due.
+turn_in_vain() {
+    "$programs/bench_dispatch" --peer "$peer" --watchers 100 --active 0 "$@" --events 20000 \
+        --repetitions 5 --limit 50 "${client_cpu[@]}" --tag "$tag"
 }
