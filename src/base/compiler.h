@@ -15,12 +15,14 @@
 #define PLX__APART             __attribute__((noinline))
 #define PLX__INLINE            inline __attribute__((always_inline))
 #define PLX__PREFETCH(address) __builtin_prefetch((address), 1) /* it will be written */
+#define PLX__HIDE(variable)    __asm__("" : "+r"(variable)) /* it may have any value now */
 #else
 #define PLX__LIKELY(condition) (condition)
 #define PLX__RARE
 #define PLX__APART
 #define PLX__INLINE            inline
 #define PLX__PREFETCH(address) ((void)(address))
+#define PLX__HIDE(variable)    ((void)(variable))
 #endif
 
 /* The number of the lowest bit that is set; one has to be. */

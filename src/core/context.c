@@ -77,6 +77,8 @@ static int open_context(struct plx_context *context, size_t capacity)
     return context->backend->open(&context->queue, &context->allocator, (uint32_t)capacity);
 }
 
+_Atomic(struct plx_context *) plx__latest_context;
+
 int plx_context_create(plx_context **ret_context, const plx_context_options *options)
 {
     if (!ret_context)
@@ -102,6 +104,7 @@ int plx_context_create(plx_context **ret_context, const plx_context_options *opt
         free_memory(context);
         return code;
     }
+    atomic_store_explicit(&plx__latest_context, context, memory_order_relaxed);
     *ret_context = context;
     return PLX_OK;
 }
@@ -146,6 +149,8 @@ void plx_context_destroy(plx_context *context)
     plx__loop_close(context);
     let_all_go(context);
     context->backend->close(context->queue);
+    struct plx_context *latest = context;
+    atomic_compare_exchange_strong(&plx__latest_context, &latest, NULL);
     free_memory(context);
 }
 

@@ -120,10 +120,10 @@ int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, vo
 
 int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
 {
-    int code = plx__watcher_check(watcher);
+    struct plx_context *context;
+    int code = plx__watcher_check(watcher, &context);
     if (code < 0)
         return code;
-    struct plx_context *context = plx__watcher_owner(watcher);
     code = check(context, ops_of(watcher), events);
     if (code < 0)
         return code;
@@ -167,10 +167,10 @@ void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watche
 
 int plx_watcher_remove(plx_watcher *watcher)
 {
-    int code = plx__watcher_check(watcher);
+    struct plx_context *context;
+    int code = plx__watcher_check(watcher, &context);
     if (code < 0)
         return code;
-    struct plx_context *context = plx__watcher_owner(watcher);
     ops_of(watcher)->stop(context, watcher);
     retire(context, watcher);
     plx__nest_update(context);

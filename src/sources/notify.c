@@ -73,12 +73,12 @@ int plx_watcher_notify(plx_watcher *watcher)
 
 int plx_watcher_clear(plx_watcher *watcher)
 {
-    int code = plx__watcher_check(watcher);
+    struct plx_context *context;
+    int code = plx__watcher_check(watcher, &context);
     if (code < 0)
         return code;
     if (plx__watcher_kind(watcher) != PLX__KIND_NOTIFY)
         return PLX_ERR_INVALID;
-    struct plx_context *context = plx__watcher_owner(watcher);
     plx__lower(context, plx__raised(watcher));
     plx__nest_update(context);
     return PLX_OK;

@@ -170,12 +170,12 @@ PLX__APART static int again_unusually(struct plx_context *context, struct plx_wa
    from here. tests/cost counts the instructions. */
 int plx_watcher_again(plx_watcher *watcher, plx_duration after)
 {
-    int code = plx__watcher_check(watcher);
+    struct plx_context *context;
+    int code = plx__watcher_check(watcher, &context);
     if (code < 0)
         return code;
     if (plx__watcher_kind(watcher) != PLX__KIND_TIMER)
         return PLX_ERR_INVALID;
-    struct plx_context *context = plx__watcher_owner(watcher);
     struct timer *timer = to_timer(watcher);
     if (after < 0 || plx__is_nested(context))
         return again_unusually(context, watcher, after);
