@@ -178,9 +178,12 @@ static void set_interest(struct row *row, struct plx__token token, uint32_t want
     row->want = want & 0xFF;
 }
 
-/* The token as the kernel carries it. Where pointers are short it is the generation alone. */
+/* The token as the kernel carries it. Where pointers are short it is the generation and the end
+   of the number: two watchers that follow each other on a descriptor differ in one of them. */
 static void *mark_of(struct plx__token token)
 {
+    if (sizeof(uintptr_t) < sizeof(uint64_t))
+        return (void *)(uintptr_t)(token.number << 24 | token.generation);
     return (void *)(uintptr_t)((uint64_t)token.number << 32 | token.generation);
 }
 

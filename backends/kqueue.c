@@ -228,9 +228,12 @@ static bool is_same(struct plx__token a, struct plx__token b)
     return a.number == b.number && a.generation == b.generation;
 }
 
-/* The token as the kernel carries it. Where pointers are short it is the generation alone. */
+/* The token as the kernel carries it. Where pointers are short it is the generation and the end
+   of the number: two watchers that follow each other on a descriptor differ in one of them. */
 static kevent_udata mark_of(struct plx__token token)
 {
+    if (sizeof(uintptr_t) < sizeof(uint64_t))
+        return (kevent_udata)(uintptr_t)(token.number << 24 | token.generation);
     return (kevent_udata)(uintptr_t)((uint64_t)token.number << 32 | token.generation);
 }
 

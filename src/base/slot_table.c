@@ -16,6 +16,10 @@ static_assert(PLX__GENERATION_BITS <= 24, "generations have 24 bits");
 /* Blocks of exactly 64 KiB would put all headers into the same few sets of a cache. */
 #define MOST_UNITS (PLX__SLOT_OFFSETS - 32u)
 
+/* One object and the header have to fit into the smallest slab; and a stride of one unit would have
+   no inverse. */
+#define MOST_SIZE ((PLX__SLAB_UNITS - HEADER - 1) * PLX__SLOT_UNIT)
+
 static uint8_t to_units(size_t size)
 {
     return (uint8_t)((size + PLX__SLOT_UNIT - 1) / PLX__SLOT_UNIT);
@@ -41,13 +45,18 @@ static uint32_t slots_in(uint32_t units, uint32_t stride)
     return count < PLX__SLOTS_PER_SLAB ? count : PLX__SLOTS_PER_SLAB;
 }
 
-/* A class grows by a sixty-fourth: what a watcher weighs is a promise, also just after growing. */
-static uint32_t units_of_next(const struct plx__slot_table *table, unsigned kind)
+/*
+ * The table grows by a sixty-fourth, or by what is reserved: what a watcher weighs is a promise,
+ * also just after growing. A share of the class instead of the table would waste less where there
+ * are several, and use up the numbers of slabs on small ones.
+ */
+static uint32_t units_of_next(const struct plx__slot_table *table, unsigned kind, uint32_t wanted)
 {
-    uint32_t units = table->units[kind] / 64;
+    uint64_t needed = first_of(wanted) + (uint64_t)wanted * table->stride[kind];
+    uint64_t units = needed > table->units / 64 ? needed : table->units / 64;
     if (units < PLX__SLAB_UNITS)
         return PLX__SLAB_UNITS;
-    return units < MOST_UNITS ? units : MOST_UNITS;
+    return units < MOST_UNITS ? (uint32_t)units : MOST_UNITS;
 }
 
 void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocator, void *owner,
@@ -55,8 +64,10 @@ void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocat
 {
     assert(count <= PLX__SLOT_CLASSES);
     *table = (struct plx__slot_table){.allocator = allocator, .owner = owner};
-    for (unsigned kind = 0; kind < count; kind++)
+    for (unsigned kind = 0; kind < count; kind++) {
+        assert(sizes[kind] > sizeof(struct plx__slot) && sizes[kind] <= MOST_SIZE);
         table->stride[kind] = to_units(sizes[kind]);
+    }
 }
 
 void plx__slots_close(struct plx__slot_table *table)
@@ -79,7 +90,7 @@ static void put_all(struct plx__slot_table *table, struct plx__slab *slab)
     }
 }
 
-struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind)
+struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind, uint32_t wanted)
 {
     if (table->slab_count == PLX__SLAB_MAX)
         return NULL;
@@ -87,8 +98,8 @@ struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned ki
                                table->slab_count + 1, PLX__GROWTH_STEP, sizeof *table->slabs);
     if (code < 0)
         return NULL;
-    uint32_t stride = table->stride[kind], units = units_of_next(table, kind);
-    uint32_t count = slots_in(units, stride);
+    uint32_t stride = table->stride[kind];
+    uint32_t count = slots_in(units_of_next(table, kind, wanted), stride);
     size_t size = slab_size(stride, count);
     struct plx__slab *slab = table->allocator->resize(table->allocator->state, NULL, 0, size);
     if (!slab)
@@ -101,7 +112,7 @@ struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned ki
                                .count = (uint16_t)count,
                                .inverse = (uint16_t)(65535 / stride + 1)};
     table->slabs[table->slab_count++] = slab;
-    table->units[kind] += units;
+    table->units += (uint32_t)(size / PLX__SLOT_UNIT);
     put_all(table, slab);
     return slab;
 }
@@ -109,7 +120,7 @@ struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned ki
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count)
 {
     while (table->free_count[kind] < count) {
-        if (!plx__slots_add_slab(table, kind))
+        if (!plx__slots_add_slab(table, kind, count - table->free_count[kind]))
             return PLX_ERR_NOMEM;
     }
     return PLX_OK;

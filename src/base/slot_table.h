@@ -17,7 +17,7 @@
  * class: 8 bytes less for every watcher.
  * Slabs are freed with the table only, so that looking a stale token up is always safe.
  *
- * A slab weighs 2 KiB at first and 64 KiB when there are many. Whoever has an object needs the
+ * A slab weighs 1.5 KiB at first and 64 KiB when there are many. Whoever has an object needs the
  * header of its slab next: with a million objects these are a thousand headers, which stay in the
  * cache, and not thirty thousand, each as far away as the object was.
  *
@@ -67,16 +67,15 @@ struct plx__slab {
     uint8_t kind;   /* the class of its objects */
     uint8_t stride; /* from slot to slot, in units. Not 0, and where a slot has its generation: a
                        token of zeroes names the slab itself, and is stale there too */
-    uint16_t first; /* offset of a slot */
+    uint16_t first; /* offset of the first slot */
     union {
         void *owner;
         uint64_t width; /* so that slots start on a unit with pointers of any size */
     };
-    uint16_t count; /* of slots */
-    uint16_t
-        inverse;    /* of the stride, in parts of 65 536: offsets become indices without dividing */
-    uint32_t words; /* bit i: free[i] is not 0 */
-    uint64_t free[]; /* a bit for each slot */
+    uint16_t count;   /* of slots */
+    uint16_t inverse; /* 65 536 over the stride: offsets become indices without dividing */
+    uint32_t words;   /* bit i: free[i] is not 0 */
+    uint64_t free[];  /* a bit for each slot */
 };
 
 /* Slots this far on, in bytes, are fetched now: they will be taken next. */
@@ -92,8 +91,8 @@ struct plx__slot_table {
     struct plx__slab **slabs;
     uint32_t slab_count;
     uint32_t slab_capacity;
+    uint32_t units; /* of all slabs */
     uint8_t stride[PLX__SLOT_CLASSES];
-    uint32_t units[PLX__SLOT_CLASSES];         /* of all its slabs */
     struct plx__slab *open[PLX__SLOT_CLASSES]; /* has a free slot, or NULL */
     uint32_t free_count[PLX__SLOT_CLASSES];
 };
@@ -106,8 +105,9 @@ void plx__slots_close(struct plx__slot_table *table);
 /* Makes `count` slots of the class free; on failure fewer may be. */
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count);
 
-/* The rare half of plx__slots_take(). */
-struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind);
+/* The rare half of plx__slots_take(): a slab for `wanted` slots, or for as many as it can have. */
+struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind,
+                                      uint32_t wanted);
 
 static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
 {
@@ -174,7 +174,7 @@ static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uin
 static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
 {
     struct plx__slab *slab = table->open[kind];
-    if (!slab && !(slab = plx__slots_add_slab(table, kind)))
+    if (!slab && !(slab = plx__slots_add_slab(table, kind, 1)))
         return NULL;
     unsigned word = plx__lowest_bit(slab->words);
     unsigned index = word * 64 + plx__lowest_bit(slab->free[word]);
@@ -185,13 +185,13 @@ static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind
             table->open[kind] = slab->next == PLX__SLAB_NONE ? NULL : table->slabs[slab->next];
     }
     struct plx__slot *slot = plx__slab_slot(slab, slab->first + index * slab->stride);
-    PLX__PREFETCH((unsigned char *)slot + PLX__SLOT_AHEAD);
+    PLX__PREFETCH((void *)((uintptr_t)slot + PLX__SLOT_AHEAD));
     table->free_count[kind]--;
     plx__slot_link(slot, PLX__SLOT_NONE);
     return slot;
 }
 
-/* Puts a retired slot, or one that was taken and never shown to anybody, on the free list. */
+/* Puts back a retired slot, or one that was taken and never shown to anybody. */
 static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot)
 {
     struct plx__slab *slab = plx__slot_slab(slot);

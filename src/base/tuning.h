@@ -21,13 +21,14 @@
 #define PLX__TIMER_SHARE     64
 #define PLX__TIMER_SAMPLES   4
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
+#define PLX__PACKED_EVENTS   0 /* what epoll writes is copied, as on processors other than x86 */
 
 #else
 
-/* A slab weighs 64 KiB at most, which leaves 11 of 24 bits for its number: there may be four
-   million objects of 32 bytes. The first ones weigh 2 KiB. */
+/* A slab weighs 64 KiB at most, which leaves 11 of 24 bits for its number: there may be three and a
+   half million objects of 32 bytes. The first ones weigh one and a half. */
 #define PLX__OFFSET_BITS     13
-#define PLX__SLAB_UNITS      256
+#define PLX__SLAB_UNITS      192
 #define PLX__SLOTS_PER_SLAB  2048
 
 /* A slot has to be reused sixteen million times before a stale token looks right. */
@@ -55,6 +56,9 @@
 /* Timers that are kept in order: this many, or this share of all if that is more. */
 #define PLX__TIMER_HEAP    256
 #define PLX__TIMER_SHARE   16
+
+/* epoll writes records where its events are packed as they are. */
+#define PLX__PACKED_EVENTS 1
 
 /* How many far timers are looked at before a floor is chosen. */
 #define PLX__TIMER_SAMPLES 128
