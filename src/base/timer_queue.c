@@ -22,11 +22,6 @@ static int64_t key_of(const struct plx__timer_entry *entry)
     return key;
 }
 
-static void set_key(struct plx__timer_entry *entry, int64_t key)
-{
-    memcpy(entry->key, &key, sizeof key);
-}
-
 static void *object_of(const struct plx__timer_queue *queue, const struct plx__timer_entry *entry)
 {
     return plx__slots_at(queue->slots->slabs, entry->number);
@@ -115,26 +110,6 @@ static bool is_hole(const struct plx__timer_entry *entry)
     return entry->number & PLX__TIMER_HOLE;
 }
 
-/* The next hole is fetched by the time when it is needed. */
-static uint32_t take_hole(struct plx__timer_queue *queue)
-{
-    uint32_t index = queue->hole;
-    queue->hole = queue->far.at[index].number & ~PLX__TIMER_HOLE;
-    queue->hole_count--;
-    PLX__PREFETCH(&queue->far.at[queue->hole]);
-    return index;
-}
-
-/* For whoever has the object at hand. */
-static inline void push_far(struct plx__timer_queue *queue, struct plx__timer_entry entry,
-                            void *object)
-{
-    uint32_t index = queue->hole_count > 0 ? take_hole(queue) : ++queue->far.count;
-    assert(index < queue->far.capacity);
-    queue->far.at[index] = entry;
-    *plx__timer_place(queue, object) = index | PLX__TIMER_FAR;
-}
-
 /* What will be needed of an object that may change its place. */
 static void prefetch_far(const struct plx__timer_queue *queue, uint32_t index)
 {
@@ -167,7 +142,7 @@ static void close_ranks(struct plx__timer_queue *queue)
 static void leave_far(struct plx__timer_queue *queue, uint32_t index)
 {
     struct plx__timer_entry entry = {.number = PLX__TIMER_HOLE | queue->hole};
-    set_key(&entry, INT64_MAX);
+    plx__timer_set_key(&entry, INT64_MAX);
     queue->far.at[index] = entry;
     queue->hole = index;
     if (++queue->hole_count == queue->far.count)
@@ -211,8 +186,8 @@ static void cut_heap(struct plx__timer_queue *queue)
     queue->floor = key_of(&queue->heap.at[kept]);
     for (uint32_t i = kept; i < count; i++) {
         struct plx__timer_entry entry = queue->heap.at[i];
-        set_key(&entry, deadline_of(queue, &entry));
-        push_far(queue, entry, object_of(queue, &entry));
+        plx__timer_set_key(&entry, deadline_of(queue, &entry));
+        plx__timer_push_far(queue, entry, object_of(queue, &entry));
     }
     queue->heap.count = kept;
     make_heap(queue);
@@ -226,7 +201,7 @@ static void insert(struct plx__timer_queue *queue, struct plx__timer_entry entry
     if (key <= queue->floor)
         sift_up(queue, queue->heap.count++, entry);
     else
-        push_far(queue, entry, object);
+        plx__timer_push_far(queue, entry, object);
 }
 
 /* Keeps the least `capacity` of all values that it was given, in order; returns how many. */
@@ -290,7 +265,7 @@ static void take_near(struct plx__timer_queue *queue, uint32_t end, int64_t limi
         uint32_t index = heap[i].number;
         struct plx__timer_entry entry = queue->far.at[index];
         int64_t deadline = deadline_of(queue, &entry);
-        set_key(&entry, deadline);
+        plx__timer_set_key(&entry, deadline);
         queue->far.at[index] = entry;
         if (deadline > limit)
             continue;
@@ -327,12 +302,12 @@ static void fill_heap(struct plx__timer_queue *queue)
 static void correct_first(struct plx__timer_queue *queue, int64_t deadline)
 {
     struct plx__timer_entry entry = queue->heap.at[0];
-    set_key(&entry, deadline);
+    plx__timer_set_key(&entry, deadline);
     if (deadline <= queue->floor) {
         sift_down(queue, 0, entry);
     } else {
         leave_heap(queue, 0);
-        push_far(queue, entry, object_of(queue, &entry));
+        plx__timer_push_far(queue, entry, object_of(queue, &entry));
     }
 }
 
@@ -396,7 +371,7 @@ void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadl
 {
     uint32_t place = *plx__timer_place(queue, object);
     struct plx__timer_entry entry = {.number = plx__slot_number(object)};
-    set_key(&entry, deadline);
+    plx__timer_set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
     if (place == 0) {
         insert(queue, entry, object);

@@ -122,6 +122,44 @@ static inline bool plx__timer_is_queued(const struct plx__timer_queue *queue, vo
     return *plx__timer_place(queue, object) != 0;
 }
 
+static inline void plx__timer_set_key(struct plx__timer_entry *entry, int64_t key)
+{
+    memcpy(entry->key, &key, sizeof key);
+}
+
+/* The next hole is fetched by the time when it is needed. */
+static inline uint32_t plx__timer_take_hole(struct plx__timer_queue *queue)
+{
+    uint32_t index = queue->hole;
+    queue->hole = queue->far.at[index].number & ~PLX__TIMER_HOLE;
+    queue->hole_count--;
+    PLX__PREFETCH(&queue->far.at[queue->hole]);
+    return index;
+}
+
+/* Where there is room for it. */
+static inline void plx__timer_push_far(struct plx__timer_queue *queue,
+                                       struct plx__timer_entry entry, void *object)
+{
+    uint32_t index = queue->hole_count > 0 ? plx__timer_take_hole(queue) : ++queue->far.count;
+    queue->far.at[index] = entry;
+    *plx__timer_place(queue, object) = index | PLX__TIMER_FAR;
+}
+
+/* Queues an object that is not queued; there has to be room. Most are far. */
+static inline void plx__timers_add(struct plx__timer_queue *queue, void *object, int64_t deadline)
+{
+    if (deadline <= queue->floor) {
+        plx__timers_put(queue, object, deadline);
+        return;
+    }
+    struct plx__timer_entry entry = {.number = plx__slot_number(object)};
+    plx__timer_set_key(&entry, deadline);
+    *plx__timer_deadline(queue, object) = deadline;
+    plx__timer_push_far(queue, entry, object);
+    queue->count++;
+}
+
 /*
  * A far timer stays far. Whether it comes forward, so that its key has to follow, nobody can
  * foresee, and a wrong guess would be found out only when the object has come from memory: there is

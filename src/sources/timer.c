@@ -55,33 +55,46 @@ static void halt(struct plx_context *context, struct plx_watcher *watcher)
     plx__timers_remove(&context->timers, watcher);
 }
 
-static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_duration after)
+static inline int64_t deadline_from_now(struct plx_context *context, plx_duration after)
 {
-    watcher->flags &= (uint16_t)~PLX__RELATIVE;
-    if (after == PLX_FOREVER) {
-        plx__watcher_mute(context, watcher);
-        return;
-    }
     int64_t now = plx__os_now();
     if (context->moved_count == 0)
         context->base = now;
-    plx__timers_set(&context->timers, watcher, plx__deadline(now, after));
+    return plx__deadline(now, after);
 }
 
-/* There is room in the queue for every timer that exists, so that `again` cannot fail. */
+static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_duration after)
+{
+    watcher->flags &= (uint16_t)~PLX__RELATIVE;
+    if (after == PLX_FOREVER)
+        plx__watcher_mute(context, watcher);
+    else
+        plx__timers_set(&context->timers, watcher, deadline_from_now(context, after));
+}
+
+/*
+ * There is room in the queue for every timer that exists, so that `again` cannot fail. The
+ * durations are not to be loaded together: the caller has just stored them with two stores, and a
+ * load of what both have written waits until they have reached the cache.
+ */
 static int start(struct plx_context *context, struct plx_watcher **watcher,
                  const plx_handle *handle)
 {
-    struct timer *timer = to_timer(*watcher);
-    timer->after = handle->as.timer.after;
-    timer->every = handle->as.timer.every;
-    if (timer->after < PLX_FOREVER || timer->every < PLX_FOREVER)
+    plx_duration after = handle->as.timer.after, every = handle->as.timer.every;
+    PLX__HIDE(after);
+    if (after < PLX_FOREVER || every < PLX_FOREVER)
         return PLX_ERR_INVALID;
     int code = plx__timers_reserve(&context->timers, context->timer_watchers + 1);
     if (code < 0)
         return code;
     context->timer_watchers++;
-    begin(context, *watcher, timer->after);
+    struct timer *timer = to_timer(*watcher);
+    timer->after = after;
+    timer->every = every;
+    if (after == PLX_FOREVER)
+        plx__watcher_mute(context, &timer->watcher);
+    else
+        plx__timers_add(&context->timers, timer, deadline_from_now(context, after));
     return PLX_OK;
 }
 
