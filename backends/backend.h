@@ -68,10 +68,10 @@ struct plx__target {
     uint32_t place; /* the backend's own; poll keeps the index in its array here */
 };
 
-/* What `wait` brings up. */
+/* What `wait` brings up. In this order epoll may write it itself. */
 struct plx__record {
-    struct plx__token token;
     uint32_t events; /* public bits and PLX__GONE */
+    struct plx__token token;
 };
 
 /* A backend's state; each defines its own struct. */

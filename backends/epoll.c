@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -77,6 +78,13 @@ static const struct plx__token no_token = {0, 0};
  * Between renew and settle there are two of each, save that a queue renewed in its own process
  * keeps its `wake`: other threads use that number at any time.
  */
+/* On x86 what the kernel writes is packed, and so a record but for the words of its events: it is
+   written there, and needs neither a copy nor memory of its own. */
+#define WRITES_RECORDS                                                                             \
+    (PLX__PACKED_EVENTS && sizeof(struct epoll_event) == sizeof(struct plx__record) &&             \
+     offsetof(struct epoll_event, events) == offsetof(struct plx__record, events) &&               \
+     offsetof(struct epoll_event, data) == offsetof(struct plx__record, token))
+
 struct plx__queue {
     int epoll;
     int outer; /* a queue around `epoll`, `wake` and `timer`, for nesting; -1: none */
@@ -87,7 +95,7 @@ struct plx__queue {
     int old_timer;
     int old_wake;
     const plx_allocator *allocator;
-    struct epoll_event events[PLX__BATCH];
+    struct epoll_event events[WRITES_RECORDS ? 1 : PLX__BATCH];
 };
 
 /* The low five bits of both words, translated at once; RDHUP is shifted into its place. */
@@ -251,29 +259,32 @@ static int ep_holds(struct plx__queue *queue, struct plx__target *target)
 /* False once the kernel turned out not to have epoll_pwait2(): quirk d. */
 static atomic_bool has_exact_wait = true;
 
-static int wait_exactly(struct plx__queue *queue, int capacity, plx_duration timeout)
+static int wait_exactly(const struct plx__queue *queue, struct epoll_event *events, int capacity,
+                        plx_duration timeout)
 {
     struct timespec left = {.tv_sec = (time_t)(timeout / PLX_SECONDS(1)),
                             .tv_nsec = (long)(timeout % PLX_SECONDS(1))};
-    return CALLS.wait_exactly(queue->epoll, queue->events, capacity, &left, NULL);
+    return CALLS.wait_exactly(queue->epoll, events, capacity, &left, NULL);
 }
 
-static int wait_roughly(struct plx__queue *queue, int capacity, plx_duration timeout)
+static int wait_roughly(const struct plx__queue *queue, struct epoll_event *events, int capacity,
+                        plx_duration timeout)
 {
     int64_t milliseconds = timeout < 0 ? -1 : plx__round_up(timeout, PLX_MS(1));
-    return CALLS.wait(queue->epoll, queue->events, capacity,
+    return CALLS.wait(queue->epoll, events, capacity,
                       milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
 }
 
-PLX__RARE static int sleep_for(struct plx__queue *queue, int capacity, plx_duration timeout)
+PLX__RARE static int sleep_for(const struct plx__queue *queue, struct epoll_event *events,
+                               int capacity, plx_duration timeout)
 {
     if (timeout > 0 && atomic_load_explicit(&has_exact_wait, memory_order_relaxed)) {
-        int count = wait_exactly(queue, capacity, timeout);
+        int count = wait_exactly(queue, events, capacity, timeout);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM))
             return count;
         atomic_store_explicit(&has_exact_wait, false, memory_order_relaxed);
     }
-    return wait_roughly(queue, capacity, timeout);
+    return wait_roughly(queue, events, capacity, timeout);
 }
 
 PLX__RARE static int wait_failed(void)
@@ -284,13 +295,17 @@ PLX__RARE static int wait_failed(void)
 static int ep_wait(struct plx__queue *queue, struct plx__record *records, int capacity,
                    plx_duration timeout)
 {
-    int count = timeout == 0 ? CALLS.wait(queue->epoll, queue->events, capacity, 0)
-                             : sleep_for(queue, capacity, timeout);
+    struct epoll_event *events = WRITES_RECORDS ? (void *)records : queue->events;
+    int count = timeout == 0 ? CALLS.wait(queue->epoll, events, capacity, 0)
+                             : sleep_for(queue, events, capacity, timeout);
     if (count < 0)
         return wait_failed();
     for (int i = 0; i < count; i++) {
-        memcpy(&records[i].token, &queue->events[i].data.u64, sizeof records[i].token);
-        records[i].events = to_facts(queue->events[i].events);
+        uint32_t told;
+        memcpy(&told, &events[i].events, sizeof told);
+        if (!WRITES_RECORDS)
+            memcpy(&records[i].token, &events[i].data, sizeof records[i].token);
+        records[i].events = to_facts(told);
     }
     return count;
 }
