@@ -15,7 +15,7 @@
 #define PLX__APART             __attribute__((noinline))
 #define PLX__INLINE            inline __attribute__((always_inline))
 #define PLX__PREFETCH(address) __builtin_prefetch((address), 1) /* it will be written */
-#define PLX__HIDE(variable)    __asm__("" : "+r"(variable))     /* it may have any value now */
+#define PLX__HIDE(variable)    __asm__("" : "+r"(variable))     /* a pointer that may be any now */
 #else
 #define PLX__LIKELY(condition) (condition)
 #define PLX__RARE

@@ -80,8 +80,9 @@ static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_
 static int start(struct plx_context *context, struct plx_watcher **watcher,
                  const plx_handle *handle)
 {
-    plx_duration after = handle->as.timer.after, every = handle->as.timer.every;
-    PLX__HIDE(after);
+    plx_duration after = handle->as.timer.after;
+    PLX__HIDE(handle);
+    plx_duration every = handle->as.timer.every;
     if (after < PLX_FOREVER || every < PLX_FOREVER)
         return PLX_ERR_INVALID;
     int code = plx__timers_reserve(&context->timers, context->timer_watchers + 1);
