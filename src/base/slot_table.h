@@ -160,9 +160,11 @@ static inline void *plx__slots_at(struct plx__slab *const *slabs, uint32_t numbe
  */
 static inline bool plx__slot_retire(struct plx__slot *slot)
 {
-    bool is_last = slot->generation == PLX__GENERATION_MAX;
-    slot->generation = (is_last ? 1 : slot->generation + 1) & PLX__GENERATION_MAX;
-    return is_last;
+    slot->generation = (slot->generation + 1) & PLX__GENERATION_MAX;
+    if (PLX__LIKELY(slot->generation != 0))
+        return false;
+    slot->generation = 1;
+    return true;
 }
 
 static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uint32_t offset)

@@ -138,17 +138,6 @@ static void close_ranks(struct plx__timer_queue *queue)
     queue->hole = queue->hole_count = 0;
 }
 
-/* Nobody else is touched. The next pass over the far ones pays for the hole, once. */
-static void leave_far(struct plx__timer_queue *queue, uint32_t index)
-{
-    struct plx__timer_entry entry = {.number = PLX__TIMER_HOLE | queue->hole};
-    plx__timer_set_key(&entry, INT64_MAX);
-    queue->far.at[index] = entry;
-    queue->hole = index;
-    if (++queue->hole_count == queue->far.count)
-        queue->far.count = queue->hole = queue->hole_count = 0;
-}
-
 /* Reorders entries so that none before `middle` is later than it, and none behind it earlier. */
 static void divide(struct plx__timer_entry *at, uint32_t count, uint32_t middle)
 {
@@ -377,7 +366,7 @@ void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadl
         insert(queue, entry, object);
         queue->count++;
     } else if (place & PLX__TIMER_FAR) {
-        leave_far(queue, place & ~PLX__TIMER_FAR);
+        plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
         insert(queue, entry, object);
     } else if (deadline < key_of(&queue->heap.at[place - 1])) {
         sift_up(queue, place - 1, entry);
@@ -388,7 +377,7 @@ void plx__timers_remove(struct plx__timer_queue *queue, void *object)
 {
     uint32_t place = *plx__timer_place(queue, object);
     if (place & PLX__TIMER_FAR)
-        leave_far(queue, place & ~PLX__TIMER_FAR);
+        plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
     else if (place > 0)
         leave_heap(queue, place - 1);
     queue->count -= place > 0;

@@ -146,6 +146,17 @@ static inline void plx__timer_push_far(struct plx__timer_queue *queue,
     *plx__timer_place(queue, object) = index | PLX__TIMER_FAR;
 }
 
+/* Nobody else is touched. The next pass over the far ones pays for the hole, once. */
+static inline void plx__timer_leave_far(struct plx__timer_queue *queue, uint32_t index)
+{
+    struct plx__timer_entry entry = {.number = PLX__TIMER_HOLE | queue->hole};
+    plx__timer_set_key(&entry, INT64_MAX);
+    queue->far.at[index] = entry;
+    queue->hole = index;
+    if (++queue->hole_count == queue->far.count)
+        queue->far.count = queue->hole = queue->hole_count = 0;
+}
+
 /* Queues an object that is not queued; there has to be room. Most are far. */
 static inline void plx__timers_add(struct plx__timer_queue *queue, void *object, int64_t deadline)
 {

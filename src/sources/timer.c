@@ -106,10 +106,19 @@ static int change(struct plx_context *context, struct plx_watcher *watcher)
     return PLX_OK;
 }
 
+/* Most are far, and take the short way. */
 static void stop(struct plx_context *context, struct plx_watcher *watcher)
 {
-    halt(context, watcher);
+    uint32_t place = watcher->target.place;
     context->timer_watchers--;
+    if (!(place & PLX__TIMER_FAR)) {
+        halt(context, watcher);
+        return;
+    }
+    watcher->flags &= (uint16_t)~PLX__RELATIVE;
+    watcher->target.place = 0;
+    plx__timer_leave_far(&context->timers, place & ~PLX__TIMER_FAR);
+    context->timers.count--;
 }
 
 static plx_handle handle_of(const struct plx_watcher *watcher)
