@@ -53,6 +53,8 @@ enum call {
     COUNTED
 };
 
+static const char *case_name = ""; /* of the one that runs */
+
 static const char *const count_names[COUNTED] = {
     "create",    "add",       "mod",        "del",  "epoll_wait", "epoll_pwait2", "ppoll",  "poll",
     "eventfd",   "timerfd",   "settime",    "read", "write",      "pidfd",        "waitid", "probe",
@@ -369,6 +371,18 @@ void costs_stop(void)
     mark("stop", text);
 }
 
+void desk_figure(const char *kind, const char *what, const char *format, ...)
+{
+    va_list values;
+    if (!getenv("COST_FIGURES"))
+        return;
+    printf("# figure %s %s: %s: ", kind, case_name, what);
+    va_start(values, format);
+    vprintf(format, values);
+    va_end(values);
+    putchar('\n');
+}
+
 void costs_check(const char *file, int line, const struct desk *desk, const char *operation,
                  const char *on_epoll, const char *on_poll)
 {
@@ -377,6 +391,7 @@ void costs_check(const char *file, int line, const struct desk *desk, const char
     print_counts(text, sizeof text);
     if (strcmp(text, want) != 0)
         check_failed(file, line, "%s costs [%s], not [%s]", operation, text, want);
+    desk_figure("calls", operation, "%s", *text ? text : "none");
 }
 
 /* --- Memory --- */
@@ -522,8 +537,10 @@ static bool run_case(const struct cost_case *test, plx_backend backend, int numb
     snprintf(name, sizeof name, "%s/%s", plx_backend_name(backend), test->name);
     is_marking = getenv("COST_MARKS") != NULL;
     mark("case", name);
+    case_name = name;
     the_desk = (struct desk){.backend = backend};
     enum outcome outcome = check_run(perform, &copy);
+    case_name = "";
     if (outcome != PASSED)
         tidy_up();
     printf("%sok %d - %s", outcome == FAILED ? "not " : "", number, name);

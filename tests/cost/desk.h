@@ -90,6 +90,10 @@ void desk_before_sleep(void);
 void desk_pause(void);
 void desk_go_on(void);
 
+/* With COST_FIGURES in the environment, prints what baseline_test compares: what something costs in
+   the case that runs. */
+void desk_figure(const char *kind, const char *what, const char *format, ...) CHECK_PRINTF(3, 4);
+
 /* No marks for the rest of the case: what it does beside its operations is not for strace. */
 void desk_stop_marking(void);
 
@@ -114,13 +118,15 @@ void costs_check(const char *file, int line, const struct desk *desk, const char
 #define COSTS_A_LOOK(desk, operation)                                                              \
     COSTS_NAMED(desk, operation, #operation, "epoll_wait=1", "ppoll=1")
 
-#define ALLOCATES(desk, number, operation)                                                         \
+#define ALLOCATES_NAMED(desk, number, operation, name)                                             \
     do {                                                                                           \
         size_t allocations_before = (desk)->memory.allocations;                                    \
         operation;                                                                                 \
         CHECK_EQUAL((desk)->memory.allocations - allocations_before, number);                      \
+        desk_figure("allocations", name, "%d", (int)(number));                                     \
     } while (0)
-#define ALLOCATES_NOTHING(desk, operation) ALLOCATES(desk, 0, operation)
+#define ALLOCATES(desk, number, operation) ALLOCATES_NAMED(desk, number, operation, #operation)
+#define ALLOCATES_NOTHING(desk, operation) ALLOCATES_NAMED(desk, 0, operation, #operation)
 
 #define IS_EPOLL(desk) ((desk)->backend == PLX_BACKEND_EPOLL)
 

@@ -116,6 +116,8 @@ static void weigh(struct desk *desk, handle_of *handle, plx_callback *callback, 
     printf("# %d watchers weigh %.1f bytes each; at most %zu + %.1f each, at %d\n",
            desk->descriptor_count, (double)all / desk->descriptor_count, bound.start,
            (double)weight.bytes / weight.at, weight.at);
+    if (desk->descriptor_count == WATCHERS)
+        desk_figure("bytes", "each of 10000", "%.1f", (double)all / WATCHERS);
 }
 
 static void open_to_weigh(struct desk *desk)
@@ -214,6 +216,7 @@ static void weigh_timers(struct desk *desk, size_t each, plx_callback *callback)
             heaviest = (double)used / (double)number;
     }
     printf("# %d to %d timers weigh at most %.1f bytes each\n", FEW_TIMERS, MANY_TIMERS, heaviest);
+    desk_figure("bytes", "each of 100000 to 1000000", "%.1f", heaviest);
 }
 
 static void timers(struct desk *desk)

@@ -31,7 +31,7 @@ static plx_watcher *add_timer(struct desk *desk, plx_duration after, plx_duratio
 
 /* One look, for which the clock is read because a timer is running. */
 #define COSTS_A_TIMED_LOOK(desk, operation)                                                        \
-    COSTS(desk, operation, "epoll_wait=1 clock=1", "ppoll=1 clock=1")
+    COSTS_NAMED(desk, operation, #operation, "epoll_wait=1 clock=1", "ppoll=1 clock=1")
 
 /* --- Timers --- */
 

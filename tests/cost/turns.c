@@ -61,11 +61,11 @@ static int print_odd_build(void)
 static int print_compiler(void)
 {
 #if defined(__clang__)
-    puts("clang");
+    printf("clang %d\n", __clang_major__);
 #elif defined(__GNUC__)
-    puts("gcc");
+    printf("gcc %d\n", __GNUC__);
 #else
-    puts("unknown");
+    puts("unknown 0");
 #endif
     return 0;
 }
