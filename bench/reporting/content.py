@@ -462,17 +462,20 @@ METHOD = (
 )
 
 
+def command_words(results):
+    """How this run was made; nothing if the results do not say."""
+    commands = list(dict.fromkeys(line["command"] for line in results.machines
+                                  if line.get("command")))
+    seeds = dict.fromkeys(str(line["seed"]) for line in results.machines if "seed" in line)
+    return f"This run: {'; '.join(commands)} (seed {', '.join(seeds)})." if commands else ""
+
+
 def reproduce(analysis):
     section = Section("method", "How it was measured, and how to do it again", list(METHOD))
-    commands = []
-    for line in analysis.results.machines:
-        if line.get("command") and line["command"] not in commands:
-            commands.append(line["command"])
-    if commands:
-        seeds = ", ".join(dict.fromkeys(str(line["seed"]) for line in analysis.results.machines
-                                        if "seed" in line))
-        section.words.append(f"This run: {'; '.join(commands)} (seed {seeds}). The method in full, the "
-                             "rules of fair play and the lines of a result file: bench/README.md.")
+    command = command_words(analysis.results)
+    if command:
+        section.words.append(f"{command} The method in full, the rules of fair play and the lines of "
+                             "a result file: bench/README.md.")
     return section
 
 

@@ -39,11 +39,20 @@ def part_lines(part):
 
 
 def render(title, lead, sections):
-    found = [f"# {title}", "", lead]
+    return "\n".join([f"# {title}", "", lead] + section_lines(sections, "##")) + "\n"
+
+
+def render_part(lead, sections):
+    """As a part of another text."""
+    return "\n".join([lead] + section_lines(sections, "###")) + "\n"
+
+
+def section_lines(sections, mark):
+    found = []
     for section in sections:
-        found += ["", f"## {section.title}"]
+        found += ["", f"{mark} {section.title}"]
         for words in section.words:
             found += ["", words]
         for part in section.parts:
             found += part_lines(part)
-    return "\n".join(found) + "\n"
+    return found
