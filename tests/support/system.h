@@ -55,6 +55,9 @@ void environment_set(const char *name, const char *value);
 #if SUPPORT_HAS_SIGNALS
 /* Runs the handler for SIGALRM after that time, and then again and again if `every` is not 0. */
 void alarm_start(plx_duration after, plx_duration every, void (*handler)(int), bool restart);
+
+/* SIGALRM alone. Linux starts the next round when the signal is taken: none may be ignored. */
+void alarm_send(plx_duration after, plx_duration every);
 void alarm_stop(void);
 #endif
 

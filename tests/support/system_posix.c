@@ -156,12 +156,18 @@ static struct timeval timeval_of(plx_duration duration)
 void alarm_start(plx_duration after, plx_duration every, void (*handler)(int), bool restart)
 {
     struct sigaction action;
-    struct itimerval timer = {timeval_of(every), timeval_of(after)};
 
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
     action.sa_flags = restart ? SA_RESTART : 0;
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    alarm_send(after, every);
+}
+
+void alarm_send(plx_duration after, plx_duration every)
+{
+    struct itimerval timer = {timeval_of(every), timeval_of(after)};
+
     CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 }
 
