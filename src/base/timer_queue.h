@@ -22,6 +22,7 @@
 #ifndef POLLUX_BASE_TIMER_QUEUE_H
 #define POLLUX_BASE_TIMER_QUEUE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,6 +143,7 @@ static inline void plx__timer_push_far(struct plx__timer_queue *queue,
                                        struct plx__timer_entry entry, void *object)
 {
     uint32_t index = queue->hole_count > 0 ? plx__timer_take_hole(queue) : ++queue->far.count;
+    assert(index < queue->far.capacity);
     queue->far.at[index] = entry;
     *plx__timer_place(queue, object) = index | PLX__TIMER_FAR;
 }
