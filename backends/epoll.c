@@ -74,10 +74,6 @@ struct plx__epoll_calls plx__epoll_calls = {
 /* That of the wake (clause B7), and for calls that need none. */
 static const struct plx__token no_token = {0, 0};
 
-/*
- * Between renew and settle there are two of each, save that a queue renewed in its own process
- * keeps its `wake`: other threads use that number at any time.
- */
 /* On x86 what the kernel writes is packed, and so a record but for the words of its events: it is
    written there, and needs neither a copy nor memory of its own. */
 #define WRITES_RECORDS                                                                             \
@@ -85,6 +81,10 @@ static const struct plx__token no_token = {0, 0};
      offsetof(struct epoll_event, events) == offsetof(struct plx__record, events) &&               \
      offsetof(struct epoll_event, data) == offsetof(struct plx__record, token))
 
+/*
+ * Between renew and settle there are two of each, save that a queue renewed in its own process
+ * keeps its `wake`: other threads use that number at any time.
+ */
 struct plx__queue {
     int epoll;
     int outer; /* a queue around `epoll`, `wake` and `timer`, for nesting; -1: none */
