@@ -420,7 +420,7 @@ static int collect_many(struct plx_context *context, struct batch *batch, plx_du
 
 plx_duration plx__ready_sleep_limit(struct plx_context *context, plx_duration timeout)
 {
-    if (plx__ready_has_own(context) || timeout == 0)
+    if (timeout == 0 || plx__ready_has_own(context))
         return 0;
     if (context->timers.count == 0)
         return timeout;

@@ -163,12 +163,11 @@ static PLX__INLINE int take_from_kernel(struct plx_context *context, struct plx_
     return given;
 }
 
-/* Has nothing come up that the kernel does not know of? Timers are not asked. */
-static inline bool is_quiet(const struct plx_context *context)
+/* 0: there is nothing to do, or to tell, but what the kernel knows, timers aside. */
+static inline uint32_t chores(const struct plx_context *context, uint32_t news)
 {
     uint32_t state = atomic_load_explicit(&context->state, memory_order_relaxed);
-    return (context->touched | context->needs_requeue | context->own_count | (state & PLX__NEWS)) ==
-           0;
+    return context->touched | context->needs_requeue | context->own_count | (state & news);
 }
 
 /* With nothing else to do. A look in vain is over: loops that have other work look often. */
@@ -179,7 +178,7 @@ static PLX__INLINE int wait_plainly(struct plx_context *context, struct plx_watc
     int count = take_from_kernel(context, ret_ready, capacity, timeout);
     if (PLX__LIKELY(count != 0))
         return count;
-    if (timeout == 0 && is_quiet(context))
+    if (timeout == 0 && chores(context, PLX__NEWS) == 0)
         return 0;
     context->now = 0;
     return look_again(context, ret_ready, capacity, timeout, deadline);
@@ -210,26 +209,23 @@ PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher
         return look_despite(context, ret_ready, capacity, code);
     int64_t deadline = timeout > 0 ? plx__deadline(plx__now(context), timeout) : PLX__NEVER;
     bool is_alone = is_kernel_alone(context, capacity);
-    int count = !is_alone
-                    ? plx__ready_collect_in_turn(context, ret_ready, capacity, timeout)
-                    : take_from_kernel(context, ret_ready, capacity,
-                                       timeout ? plx__ready_sleep_limit(context, timeout) : 0);
-    if (PLX__LIKELY(count != 0) || (timeout == 0 && is_alone && is_quiet(context)))
+    int count;
+    if (is_alone) {
+        plx_duration limit = timeout == 0 ? 0 : plx__ready_sleep_limit(context, timeout);
+        count = take_from_kernel(context, ret_ready, capacity, limit);
+    } else {
+        count = plx__ready_collect_in_turn(context, ret_ready, capacity, timeout);
+    }
+    if (PLX__LIKELY(count != 0) || (timeout == 0 && is_alone && chores(context, PLX__NEWS) == 0))
         return count;
     return look_again(context, ret_ready, capacity, timeout, deadline);
-}
-
-static inline bool is_plain(const struct plx_context *context)
-{
-    uint32_t state = atomic_load_explicit(&context->state, memory_order_relaxed);
-    return (context->touched | context->needs_requeue | context->own_count | context->timers.count |
-            (state & PLX__ARRIVED)) == 0;
 }
 
 static PLX__INLINE int wait_until(struct plx_context *context, struct plx_watcher **ret_ready,
                                   int capacity, plx_duration timeout)
 {
-    if (PLX__LIKELY(is_plain(context)) && capacity <= PLX__BATCH)
+    bool is_plain = (chores(context, PLX__ARRIVED) | context->timers.count) == 0;
+    if (PLX__LIKELY(is_plain) && capacity <= PLX__BATCH)
         return wait_plainly(context, ret_ready, capacity, timeout);
     return wait_fully(context, ret_ready, capacity, timeout);
 }
