@@ -63,7 +63,7 @@ struct plx__token {
 
 struct plx__slab {
     uint16_t number;
-    uint16_t next;  /* the number of the next slab that has a free slot, or PLX__SLAB_NONE */
+    uint16_t next;  /* the number of the next open slab, or PLX__SLAB_NONE */
     uint8_t kind;   /* the class of its objects */
     uint8_t stride; /* from slot to slot, in units. Not 0, and where a slot has its generation: a
                        token of zeroes names the slab itself, and is stale there too */
@@ -74,7 +74,7 @@ struct plx__slab {
     };
     uint16_t count;   /* of slots */
     uint16_t inverse; /* 65 536 over the stride: offsets become indices without dividing */
-    uint32_t words;   /* bit i: free[i] is not 0 */
+    uint32_t words;   /* bit i: free[i] is not 0, or is the word that slots are taken from */
     uint64_t free[];  /* a bit for each slot */
 };
 
@@ -85,6 +85,15 @@ struct plx__slab {
 
 #define PLX__SLOT_CLASSES 12u
 
+struct plx__slot_class {
+    uint64_t *word;         /* the free slots that go out next: one of the words of `slab` */
+    uintptr_t start;        /* where the slot of its bit 0 is */
+    struct plx__slab *slab; /* NULL before the first */
+    struct plx__slab *open; /* another one with free slots, or NULL */
+    uint32_t free_count;    /* of all slabs */
+    uint32_t stride;        /* from slot to slot, in units */
+};
+
 struct plx__slot_table {
     const plx_allocator *allocator;
     void *owner;
@@ -92,9 +101,8 @@ struct plx__slot_table {
     uint32_t slab_count;
     uint32_t slab_capacity;
     uint32_t units; /* of all slabs */
-    uint8_t stride[PLX__SLOT_CLASSES];
-    struct plx__slab *open[PLX__SLOT_CLASSES]; /* has a free slot, or NULL */
-    uint32_t free_count[PLX__SLOT_CLASSES];
+    uint64_t no_word;
+    struct plx__slot_class classes[PLX__SLOT_CLASSES];
 };
 
 /* `sizes` are those of the `count` classes that are used. */
@@ -105,9 +113,8 @@ void plx__slots_close(struct plx__slot_table *table);
 /* Makes `count` slots of the class free; on failure fewer may be. */
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count);
 
-/* The rare half of plx__slots_take(): a slab for `wanted` slots, or for as many as it can have. */
-struct plx__slab *plx__slots_add_slab(struct plx__slot_table *table, unsigned kind,
-                                      uint32_t wanted);
+/* The rare half of plx__slots_take(): finds the next word. False if there is no memory for it. */
+bool plx__slots_next_word(struct plx__slot_table *table, unsigned kind);
 
 static inline struct plx__slab *plx__slot_slab(const struct plx__slot *slot)
 {
@@ -175,29 +182,22 @@ static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uin
 /* An object of which only the slot is set, or NULL when there is no memory. */
 static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
 {
-    struct plx__slab *slab = table->open[kind];
-    if (!slab && !(slab = plx__slots_add_slab(table, kind, 1)))
+    struct plx__slot_class *class = &table->classes[kind];
+    if (*class->word == 0 && !plx__slots_next_word(table, kind))
         return NULL;
-    unsigned word = plx__lowest_bit(slab->words);
-    unsigned index = word * 64 + plx__lowest_bit(slab->free[word]);
-    slab->free[word] &= slab->free[word] - 1;
-    if (slab->free[word] == 0) {
-        slab->words &= slab->words - 1;
-        if (slab->words == 0)
-            table->open[kind] = slab->next == PLX__SLAB_NONE ? NULL : table->slabs[slab->next];
-    }
-    struct plx__slot *slot = plx__slab_slot(slab, slab->first + index * slab->stride);
-    PLX__PREFETCH((void *)((uintptr_t)slot + PLX__SLOT_AHEAD));
-    table->free_count[kind]--;
-    plx__slot_link(slot, PLX__SLOT_NONE);
-    return slot;
+    uint64_t bits = *class->word;
+    uintptr_t offset = (uintptr_t)plx__lowest_bit(bits) * class->stride * PLX__SLOT_UNIT;
+    *class->word = bits & (bits - 1);
+    class->free_count--;
+    PLX__PREFETCH((void *)(class->start + offset + PLX__SLOT_AHEAD));
+    return (void *)(class->start + offset);
 }
 
 /* Puts back a retired slot, or one that was taken and never shown to anybody. */
 static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot)
 {
     struct plx__slab *slab = plx__slot_slab(slot);
-    unsigned kind = slab->kind;
+    struct plx__slot_class *class = &table->classes[slab->kind];
 #ifdef POLLUX_STRESS
     /* Who reads on will notice; but a notify that was removed has to look removed until its place
        is another's, and what says that it is alive is a lowest bit. */
@@ -205,12 +205,12 @@ static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slo
 #endif
     unsigned index = (uint32_t)(slot->offset - slab->first) * slab->inverse >> 16;
     if (slab->words == 0) {
-        slab->next = table->open[kind] ? table->open[kind]->number : PLX__SLAB_NONE;
-        table->open[kind] = slab;
+        slab->next = class->open ? class->open->number : PLX__SLAB_NONE;
+        class->open = slab;
     }
     slab->words |= UINT32_C(1) << index / 64;
     slab->free[index / 64] |= UINT64_C(1) << index % 64;
-    table->free_count[kind]++;
+    class->free_count++;
 }
 
 #endif

@@ -196,7 +196,7 @@ START_TEST(a_fresh_slab_is_handed_out_from_front_to_back)
     struct fixture fixture;
     fixture_open(&fixture);
     uintptr_t previous = (uintptr_t)take(&fixture, THIN);
-    while (fixture.table.free_count[THIN] > 0) {
+    while (fixture.table.classes[THIN].free_count > 0) {
         uintptr_t next = (uintptr_t)take(&fixture, THIN);
         ck_assert_uint_eq(next - previous, sizeof(struct thin));
         previous = next;
@@ -218,7 +218,7 @@ START_TEST(what_came_back_goes_out_in_the_order_of_addresses)
         plx__slot_retire(slots[i * 7 % 200]);
         plx__slots_put(&fixture.table, slots[i * 7 % 200]);
     }
-    uint32_t backwards = 0, free_count = fixture.table.free_count[THIN];
+    uint32_t backwards = 0, free_count = fixture.table.classes[THIN].free_count;
     const struct plx__slot *previous = NULL;
     for (uint32_t i = 0; i < free_count; i++) {
         const struct plx__slot *slot = take(&fixture, THIN);
@@ -241,7 +241,7 @@ START_TEST(slabs_go_out_one_after_the_other)
         slots[i] = take(&fixture, THIN);
     for (size_t i = 0; i < MANY; i++)
         plx__slots_put(&fixture.table, slots[i * 7 % MANY]);
-    uint32_t changes = 0, free_count = fixture.table.free_count[THIN];
+    uint32_t changes = 0, free_count = fixture.table.classes[THIN].free_count;
     struct plx__slab *previous = NULL;
     for (uint32_t i = 0; i < free_count; i++) {
         struct plx__slab *slab = plx__slot_slab(take(&fixture, THIN));
@@ -287,8 +287,8 @@ START_TEST(slabs_grow_with_their_number)
         REQUIRE(size >= largest);
         REQUIRE(size <= (size_t)PLX__SLOT_OFFSETS * PLX__SLOT_UNIT);
         largest = size > largest ? size : largest;
-        uint32_t total = (uint32_t)i + 1 + fixture.table.free_count[THIN];
-        REQUIRE(fixture.table.free_count[THIN] <= total / 64 + 64);
+        uint32_t total = (uint32_t)i + 1 + fixture.table.classes[THIN].free_count;
+        REQUIRE(fixture.table.classes[THIN].free_count <= total / 64 + 64);
     }
     ck_assert(is_tiny || largest > 60000);
     ck_assert(is_tiny || fixture.table.slab_count < 360);
@@ -367,7 +367,7 @@ END_TEST
 
 static void take_all_free(struct fixture *fixture)
 {
-    while (fixture->table.free_count[THIN] > 0)
+    while (fixture->table.classes[THIN].free_count > 0)
         take(fixture, THIN);
 }
 
@@ -388,8 +388,7 @@ START_TEST(without_memory_nothing_changes)
             if (slot)
                 continue; /* the table of slabs was long enough: one request less */
             ck_assert_uint_eq(fixture.table.slab_count, before.slab_count);
-            ck_assert_mem_eq(fixture.table.free_count, before.free_count, sizeof before.free_count);
-            ck_assert_mem_eq(fixture.table.open, before.open, sizeof before.open);
+            ck_assert_mem_eq(fixture.table.classes, before.classes, sizeof before.classes);
             ck_assert(is_fresh(&token, &fixture));
             take(&fixture, THIN);
         } while (fixture.table.slab_count < 40);
@@ -405,10 +404,10 @@ START_TEST(a_reserve_that_fails_keeps_what_it_got)
     fixture_open(&fixture);
     fixture.memory.refuse = 5;
     ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, 20 * MANY), PLX_ERR_NOMEM);
-    ck_assert_uint_gt(fixture.table.free_count[THIN], 0);
-    ck_assert_uint_lt(fixture.table.free_count[THIN], 20 * MANY);
+    ck_assert_uint_gt(fixture.table.classes[THIN].free_count, 0);
+    ck_assert_uint_lt(fixture.table.classes[THIN].free_count, 20 * MANY);
     ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, 20 * MANY), PLX_OK);
-    ck_assert_uint_ge(fixture.table.free_count[THIN], 20 * MANY);
+    ck_assert_uint_ge(fixture.table.classes[THIN].free_count, 20 * MANY);
     fixture_close(&fixture);
 }
 END_TEST
