@@ -373,15 +373,9 @@ void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadl
     }
 }
 
-void plx__timers_remove(struct plx__timer_queue *queue, void *object)
+void plx__timers_leave_heap(struct plx__timer_queue *queue, void *object)
 {
-    uint32_t place = *plx__timer_place(queue, object);
-    if (place & PLX__TIMER_FAR)
-        plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
-    else if (place > 0)
-        leave_heap(queue, place - 1);
-    queue->count -= place > 0;
-    *plx__timer_place(queue, object) = 0;
+    leave_heap(queue, *plx__timer_place(queue, object) - 1);
 }
 
 int64_t plx__timers_no_earlier(struct plx__timer_queue *queue, unsigned tries)

@@ -88,8 +88,8 @@ static inline int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t c
 /* The long way of plx__timers_set(): finds the place for an object that is new or comes nearer. */
 void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadline);
 
-/* Takes an object out; nothing happens if it is not queued. */
-void plx__timers_remove(struct plx__timer_queue *queue, void *object);
+/* The long way of plx__timers_remove(), for one that is in the heap. */
+void plx__timers_leave_heap(struct plx__timer_queue *queue, void *object);
 
 /* The next deadline, to the nanosecond; PLX__NEVER if there is none. */
 int64_t plx__timers_earliest(struct plx__timer_queue *queue);
@@ -173,6 +173,20 @@ static inline void plx__timers_add(struct plx__timer_queue *queue, void *object,
     queue->count++;
 }
 
+/* Takes an object out; nothing happens if it is not queued. */
+static inline void plx__timers_remove(struct plx__timer_queue *queue, void *object)
+{
+    uint32_t place = *plx__timer_place(queue, object);
+    if (place == 0)
+        return;
+    if (place & PLX__TIMER_FAR)
+        plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
+    else
+        plx__timers_leave_heap(queue, object);
+    queue->count--;
+    *plx__timer_place(queue, object) = 0;
+}
+
 /*
  * A far timer stays far. Whether it comes forward, so that its key has to follow, nobody can
  * foresee, and a wrong guess would be found out only when the object has come from memory: there is
@@ -187,20 +201,26 @@ static inline void plx__timer_set_far(struct plx__timer_queue *queue, uint32_t p
     memcpy(queue->far.at[index].key, &deadline, sizeof deadline);
 }
 
-/*
- * Gives an object a deadline, whether it is queued or not; if not, there has to be room. An idle
- * timeout that is pushed back on every message takes the middle way, which is one store.
- */
-static inline void plx__timers_set(struct plx__timer_queue *queue, void *object, int64_t deadline)
+/* plx__timers_set() for who knows where the queue's two fields are. */
+static inline void plx__timers_set_at(struct plx__timer_queue *queue, void *object, uint32_t place,
+                                      int64_t *old, int64_t deadline)
 {
-    uint32_t place = *plx__timer_place(queue, object);
-    int64_t *old = plx__timer_deadline(queue, object);
     if (place & PLX__TIMER_FAR && deadline >= queue->floor)
         plx__timer_set_far(queue, place, old, deadline);
     else if (place != 0 && deadline >= *old)
         *old = deadline;
     else
         plx__timers_put(queue, object, deadline);
+}
+
+/*
+ * Gives an object a deadline, whether it is queued or not; if not, there has to be room. An idle
+ * timeout that is pushed back on every message takes the middle way, which is one store.
+ */
+static inline void plx__timers_set(struct plx__timer_queue *queue, void *object, int64_t deadline)
+{
+    plx__timers_set_at(queue, object, *plx__timer_place(queue, object),
+                       plx__timer_deadline(queue, object), deadline);
 }
 
 #endif

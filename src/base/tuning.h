@@ -16,7 +16,7 @@
 #define PLX__GROWTH_STEP     2
 #define PLX__BATCH           1
 #define PLX__TURN            2
-#define PLX__MOVED           2
+#define PLX__STAGED          3
 #define PLX__TIMER_HEAP      8
 #define PLX__TIMER_SHARE     64
 #define PLX__TIMER_SAMPLES   4
@@ -46,8 +46,9 @@
 /* Callbacks of one turn: what one kernel call brings, and room for one more is not needed. */
 #define PLX__TURN          1024
 
-/* Timers that were moved since the clock was read. With more it is read once more. */
-#define PLX__MOVED         256
+/* Words for timers that were moved (two each) or removed (one) since the last wait: as much memory
+   as the batch, and so enough for all whose connections were closed by what one wait reported. */
+#define PLX__STAGED        1537
 
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
    would be small blocks, which glibc keeps after realloc and counts as used. */

@@ -95,8 +95,7 @@ enum plx__kind {
 
 /* What a kind does its own way. */
 struct plx__kind_ops {
-    size_t size;    /* of its watchers */
-    bool sets_rest; /* `start` sets all that is behind struct plx_watcher; else it is zeroed */
+    size_t size; /* of its watchers */
 
     /* What can be asked of it, with or without PLX_ONESHOT; 0: see `check`. */
     uint32_t natural;
@@ -104,8 +103,8 @@ struct plx__kind_ops {
     /* PLX_OK, or why these events cannot be asked of it in this context. */
     int (*check)(const struct plx_context *context, uint32_t events);
 
-    /* Begins to watch. It may put a watcher of another kind in the place of the new one. On error
-       nothing has changed. */
+    /* Begins to watch. NULL: plx__timer_add() does. It may put a watcher of another kind in the
+       place of the new one. On error nothing has changed. */
     int (*start)(struct plx_context *context, struct plx_watcher **watcher,
                  const plx_handle *handle);
 
@@ -160,7 +159,6 @@ extern const struct plx__kind_ops *const plx__kinds[PLX__KINDS];
 #define PLX__LOST    0x800u /* the kernel refused it: what it still reports is a ghost */
 
 #define PLX__BACKGROUND 0x1000u /* does not keep plx_context_run() going */
-#define PLX__RELATIVE   0x2000u /* a timer whose deadline counts from the next wait */
 
 /* Bits of plx_context.state, which other threads and signal handlers change too. */
 #define PLX__BUSY     0x01u /* a thread is inside wait, or in the callbacks of a turn */
@@ -218,10 +216,8 @@ struct plx_context {
     enum plx__source turn;     /* who is served first in the next wait that has to choose */
     int64_t now;               /* the clock, read at most once between two sleeps; 0: not yet */
 
-    uint32_t timer_watchers; /* active timers, running or not */
-    int64_t base;            /* what plx_watcher_again() counts from, until the next wait */
-    uint32_t moved_count;    /* which then has these to put right */
-    struct plx_watcher *moved[PLX__MOVED];
+    uint32_t timer_watchers; /* active timers, running or not, and ended ones that are staged */
+    uint32_t staged_count;   /* words in `staged` */
 
     bool has_ghosts; /* the kernel may hold descriptors that were closed and removed */
     bool is_raised;  /* the nested descriptor was made to show ready */
@@ -238,7 +234,10 @@ struct plx_context {
     void (*task_dropped)(plx_task *task, void *data);
 
     plx_allocator allocator;
-    struct plx__record records[PLX__BATCH];
+    union {
+        struct plx__record records[PLX__BATCH]; /* in a wait */
+        uint64_t staged[PLX__STAGED];           /* until the next one: see src/sources/timer.h */
+    };
 };
 
 /* Is something ready, or to be asked, that the kernel does not know of? */

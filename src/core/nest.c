@@ -80,8 +80,7 @@ int plx_context_fd(plx_context *context)
         return PLX_ERR_NOSUPPORT;
 
     /* What was staged until now would not show. */
-    if (context->moved_count > 0)
-        plx__timers_settle(context, plx__os_now());
+    plx__timers_settle_now(context);
     int code = plx__interest_flush(context, false);
     if (code < 0)
         return code;

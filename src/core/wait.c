@@ -10,6 +10,7 @@
  */
 #include "src/core/context.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "src/base/compiler.h"
@@ -83,8 +84,6 @@ int64_t plx__now(struct plx_context *context)
 {
     if (context->now == 0) {
         context->now = plx__os_now();
-        if (context->moved_count == 0)
-            context->base = context->now;
     }
     return context->now;
 }
@@ -199,8 +198,8 @@ PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher
                                  int capacity, plx_duration timeout)
 {
     context->now = 0;
-    if (context->moved_count > 0) /* before anything is freed */
-        plx__timers_settle(context, plx__now(context));
+    if (context->staged_count > 0) /* before anything else is freed */
+        plx__timers_settle(context, true);
     int code = context->touched == PLX__SLOT_NONE ? PLX_OK : plx__interest_flush(context, true);
     if (code < 0)
         return code;
@@ -225,6 +224,7 @@ static PLX__INLINE int wait_until(struct plx_context *context, struct plx_watche
                                   int capacity, plx_duration timeout)
 {
     bool is_plain = (chores(context, PLX__ARRIVED) | context->timers.count) == 0;
+    assert(!is_plain || context->staged_count == 0); /* only what is queued is staged */
     if (PLX__LIKELY(is_plain) && capacity <= PLX__BATCH)
         return wait_plainly(context, ret_ready, capacity, timeout);
     return wait_fully(context, ret_ready, capacity, timeout);

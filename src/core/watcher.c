@@ -9,6 +9,7 @@
 
 #include "src/base/compiler.h"
 #include "src/core/normalise.h"
+#include "src/sources/timer.h"
 
 static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
 {
@@ -18,8 +19,8 @@ static const struct plx__kind_ops *ops_of(const struct plx_watcher *watcher)
 /* --- From add to removal --- */
 
 /* What all watchers have is zeroed by a few stores, without a call of memset(). */
-static PLX__INLINE struct plx_watcher *take(struct plx_context *context, enum plx__kind kind,
-                                            bool has_callback)
+struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kind kind,
+                                      bool has_callback)
 {
     const size_t common = sizeof(struct plx_watcher), slot = sizeof(struct plx__slot);
     struct plx_watcher *watcher =
@@ -27,15 +28,8 @@ static PLX__INLINE struct plx_watcher *take(struct plx_context *context, enum pl
     if (!watcher)
         return NULL;
     memset((unsigned char *)watcher + slot, 0, common - slot);
-    if (!plx__kinds[kind]->sets_rest)
-        memset((unsigned char *)watcher + common, 0, plx__kinds[kind]->size - common);
+    memset((unsigned char *)watcher + common, 0, plx__kinds[kind]->size - common);
     return watcher;
-}
-
-struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kind kind,
-                                      bool has_callback)
-{
-    return take(context, kind, has_callback);
 }
 
 /* Behind everything else in the slot. */
@@ -69,14 +63,9 @@ static inline int check(const struct plx_context *context, const struct plx__kin
     return (events & ~PLX_ONESHOT) == ops->natural ? PLX_OK : PLX_ERR_INVALID;
 }
 
-/* Without a call in the two that add: timers are started by the million. */
-static PLX__INLINE int add(struct plx_context *context, const plx_handle *handle, uint32_t events,
-                           plx_callback *callback, void *data, plx_watcher **ret_watcher)
+PLX__APART static int add(struct plx_context *context, const plx_handle *handle, uint32_t events,
+                          plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
-    if (!context)
-        return PLX_ERR_INVALID;
-    if (plx__is_forked(context))
-        return PLX_ERR_FORKED;
     enum plx__kind kind = kind_of(handle);
     if (kind == PLX__KINDS)
         return PLX_ERR_INVALID;
@@ -85,7 +74,7 @@ static PLX__INLINE int add(struct plx_context *context, const plx_handle *handle
     if (code < 0)
         return code;
 
-    struct plx_watcher *watcher = take(context, kind, callback != NULL);
+    struct plx_watcher *watcher = plx__watcher_take(context, kind, callback != NULL);
     if (!watcher)
         return PLX_ERR_NOMEM;
     watcher->events = (uint16_t)events;
@@ -109,13 +98,19 @@ static PLX__INLINE int add(struct plx_context *context, const plx_handle *handle
 int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
                      plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
+    if (!context)
+        return PLX_ERR_INVALID;
+    if (plx__is_forked(context))
+        return PLX_ERR_FORKED;
+    if (handle->kind == PLX_HANDLE_TIMER)
+        return plx__timer_add(context, handle, events, callback, data, ret_watcher);
     return add(context, handle, events, callback, data, ret_watcher);
 }
 
 int plx_context_add(plx_context *context, plx_handle handle, uint32_t events, void *data,
                     plx_watcher **ret_watcher)
 {
-    return add(context, &handle, events, NULL, data, ret_watcher);
+    return plx__watcher_add(context, &handle, events, NULL, data, ret_watcher);
 }
 
 int plx_watcher_modify(plx_watcher *watcher, uint32_t events)
@@ -153,16 +148,16 @@ static inline void retire(struct plx_context *context, struct plx_watcher *watch
     context->active_count--;
     context->armed_count -= plx__keeps_running(watcher->flags);
     watcher->flags &= (uint16_t)~PLX__ACTIVE;
-    /* Generations start again only after all were used. A ghost's old token would then look right,
-       so that the ghosts have to go first. */
-    if (plx__slot_retire(&watcher->target.slot) && context->has_ghosts)
-        context->needs_requeue = true;
-    plx__touch(context, watcher);
 }
 
 void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher)
 {
     retire(context, watcher);
+    /* Generations start again only after all were used. A ghost's old token would then look right,
+       so that the ghosts have to go first. */
+    if (plx__slot_retire(&watcher->target.slot) && context->has_ghosts)
+        context->needs_requeue = true;
+    plx__touch(context, watcher);
 }
 
 int plx_watcher_remove(plx_watcher *watcher)
@@ -171,8 +166,14 @@ int plx_watcher_remove(plx_watcher *watcher)
     int code = plx__watcher_check(watcher, &context);
     if (code < 0)
         return code;
+    if (plx__watcher_kind(watcher) == PLX__KIND_TIMER && watcher->target.place != 0 &&
+        !plx__is_nested(context)) {
+        retire(context, watcher); /* no kernel has a token of it */
+        plx__timer_stage_removal(context, watcher);
+        return PLX_OK;
+    }
     ops_of(watcher)->stop(context, watcher);
-    retire(context, watcher);
+    plx__watcher_retire(context, watcher);
     plx__nest_update(context);
     return PLX_OK;
 }

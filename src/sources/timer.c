@@ -2,10 +2,9 @@
 /*
  * timer.c: the clock as a watcher. src/base/timer_queue.h knows who is next.
  *
- * plx_watcher_again() is made to be called for every message, so it does not read the clock. It
- * counts from `base`, a time that has passed already, and the next wait, which reads the clock
- * anyway, moves the deadline on by what has passed since. Until then the deadline is too early, and
- * nobody sees it.
+ * plx_watcher_again() is made to be called for every message, so it reads no clock: the next wait,
+ * which reads it anyway, counts from then. Until that nobody can see that the timer did not move.
+ * A removed timer leaves the queue then, too.
  */
 #include "src/sources/timer.h"
 
@@ -51,25 +50,17 @@ void plx__timers_begin(struct plx_context *context)
 
 static void halt(struct plx_context *context, struct plx_watcher *watcher)
 {
-    watcher->flags &= (uint16_t)~PLX__RELATIVE;
     plx__timers_remove(&context->timers, watcher);
 }
 
-static inline int64_t deadline_from_now(struct plx_context *context, plx_duration after)
-{
-    int64_t now = plx__os_now();
-    if (context->moved_count == 0)
-        context->base = now;
-    return plx__deadline(now, after);
-}
-
+/* At once. What was staged before may have been for this one, and would undo it. */
 static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_duration after)
 {
-    watcher->flags &= (uint16_t)~PLX__RELATIVE;
+    plx__timers_settle_now(context);
     if (after == PLX_FOREVER)
         plx__watcher_mute(context, watcher);
     else
-        plx__timers_set(&context->timers, watcher, deadline_from_now(context, after));
+        plx__timers_set(&context->timers, watcher, plx__deadline(plx__os_now(), after));
 }
 
 /*
@@ -77,25 +68,43 @@ static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_
  * durations are not to be loaded together: the caller has just stored them with two stores, and a
  * load of what both have written waits until they have reached the cache.
  */
-static int start(struct plx_context *context, struct plx_watcher **watcher,
-                 const plx_handle *handle)
+int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
+                   plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
     plx_duration after = handle->as.timer.after;
     PLX__HIDE(handle);
     plx_duration every = handle->as.timer.every;
-    if (after < PLX_FOREVER || every < PLX_FOREVER)
+    if (handle->reserved != 0 || (events & ~PLX_ONESHOT) != PLX_TIMER || after < PLX_FOREVER ||
+        every < PLX_FOREVER)
         return PLX_ERR_INVALID;
     int code = plx__timers_reserve(&context->timers, context->timer_watchers + 1);
     if (code < 0)
         return code;
-    context->timer_watchers++;
-    struct timer *timer = to_timer(*watcher);
+    const unsigned class = PLX__KIND_TIMER * 2 + (callback != NULL);
+    struct timer *timer = plx__slots_take(&context->slots, class);
+    if (!timer)
+        return PLX_ERR_NOMEM;
+
+    bool runs = after != PLX_FOREVER;
+    timer->watcher.target.fd = 0;
+    timer->watcher.target.place = 0;
+    timer->watcher.data = data;
+    timer->watcher.events = (uint16_t)events;
+    timer->watcher.triggered = 0;
+    timer->watcher.kernel = 0;
+    timer->watcher.flags = runs ? PLX__ACTIVE : PLX__ACTIVE | PLX__MUTED;
     timer->after = after;
     timer->every = every;
-    if (after == PLX_FOREVER)
-        plx__watcher_mute(context, &timer->watcher);
-    else
-        plx__timers_add(&context->timers, timer, deadline_from_now(context, after));
+    if (callback)
+        *(plx_callback **)(timer + 1) = callback;
+    context->timer_watchers++;
+    context->active_count++;
+    context->armed_count += runs;
+    if (runs)
+        plx__timers_add(&context->timers, timer, plx__deadline(plx__os_now(), after));
+    plx__nest_update(context);
+    if (ret_watcher)
+        *ret_watcher = &timer->watcher;
     return PLX_OK;
 }
 
@@ -106,19 +115,10 @@ static int change(struct plx_context *context, struct plx_watcher *watcher)
     return PLX_OK;
 }
 
-/* Most are far, and take the short way. */
 static void stop(struct plx_context *context, struct plx_watcher *watcher)
 {
-    uint32_t place = watcher->target.place;
     context->timer_watchers--;
-    if (!(place & PLX__TIMER_FAR)) {
-        halt(context, watcher);
-        return;
-    }
-    watcher->flags &= (uint16_t)~PLX__RELATIVE;
-    watcher->target.place = 0;
-    plx__timer_leave_far(&context->timers, place & ~PLX__TIMER_FAR);
-    context->timers.count--;
+    halt(context, watcher);
 }
 
 static plx_handle handle_of(const struct plx_watcher *watcher)
@@ -143,9 +143,7 @@ static uint64_t count_of(const struct plx_watcher *watcher)
 
 const struct plx__kind_ops plx__kind_timer = {
     .size = sizeof(struct timer),
-    .sets_rest = true,
     .natural = PLX_TIMER,
-    .start = start,
     .change = change,
     .mute = halt,
     .stop = stop,
@@ -153,44 +151,72 @@ const struct plx__kind_ops plx__kind_timer = {
     .count = count_of,
 };
 
-PLX__APART static int settle_now(struct plx_context *context)
+static inline void end(struct plx_context *context, struct plx_watcher *watcher, bool is_in_wait)
 {
-    plx__timers_settle(context, plx__os_now());
-    return PLX_OK;
+    stop(context, watcher);
+    if (is_in_wait)
+        plx__slots_put(&context->slots, &watcher->target.slot);
+    else
+        plx__touch(context, watcher);
 }
 
-/* Whether it is marked already is as good as random for the processor: so there is no branch. */
-static inline int mark_relative(struct plx_context *context, struct plx_watcher *watcher)
+/* One that was removed after it was moved stands there twice: it moves, and leaves. The clock is
+   read when somebody needs it. */
+void plx__timers_settle(struct plx_context *context, bool is_in_wait)
 {
-    uint32_t count = context->moved_count;
-    context->moved[count] = watcher;
-    count += !(watcher->flags & PLX__RELATIVE);
-    watcher->flags |= PLX__RELATIVE;
-    context->moved_count = count;
-    return count == PLX__MOVED ? settle_now(context) : PLX_OK;
+    const uint64_t *word = context->staged, *last = word + context->staged_count;
+    int64_t now = 0;
+    while (word != last) {
+        bool is_removal = *word & PLX__STAGED_REMOVAL;
+        struct plx_watcher *watcher = (struct plx_watcher *)(uintptr_t)(*word++ - is_removal);
+        if (is_removal) {
+            end(context, watcher, is_in_wait);
+            continue;
+        }
+        plx_duration after = (plx_duration)*word++;
+        if (after < 0) {
+            halt(context, watcher);
+            continue;
+        }
+        if (now == 0)
+            now = plx__now(context);
+        plx__timers_set_at(&context->timers, watcher, watcher->target.place,
+                           &to_timer(watcher)->deadline, plx__deadline(now, after));
+    }
+    context->staged_count = 0;
 }
 
-/* It does not run, is to run no longer, comes forward in the heap, or an outer loop has to know of
-   it now. */
+PLX__APART void plx__timers_settle_now(struct plx_context *context)
+{
+    context->now = 0;
+    plx__timers_settle(context, false);
+}
+
+/*
+ * It does not run, is to run no longer, or an outer loop has to know of it now. A timer that is not
+ * queued is, until its time is known, one that never comes: so the next wait has to look.
+ */
 PLX__APART static int again_unusually(struct plx_context *context, struct plx_watcher *watcher,
                                       plx_duration after)
 {
     if (after < PLX_FOREVER)
         return PLX_ERR_INVALID;
+    uint32_t muted = after == PLX_FOREVER ? PLX__MUTED : 0;
     watcher->triggered = 0;
-    if (watcher->flags & PLX__MUTED)
-        plx__watcher_mark(context, watcher, 0, PLX__MUTED);
-    if (after == PLX_FOREVER || plx__is_nested(context)) {
+    plx__watcher_mark(context, watcher, muted, PLX__MUTED & ~muted);
+    if (plx__is_nested(context)) {
         begin(context, watcher, after);
         plx__nest_update(context);
         return PLX_OK;
     }
-    plx__timers_set(&context->timers, watcher, plx__deadline(context->base, after));
-    return mark_relative(context, watcher);
+    if (watcher->target.place == 0 && !muted)
+        plx__timers_set(&context->timers, watcher, PLX__NEVER);
+    if (watcher->target.place != 0)
+        plx__timer_stage_move(context, watcher, after);
+    return PLX_OK;
 }
 
-/* Called for every message of a server: for a timer that runs and is pushed back nothing is called
-   from here. tests/cost counts the instructions. */
+/* Called for every message of a server. tests/cost counts the instructions. */
 int plx_watcher_again(plx_watcher *watcher, plx_duration after)
 {
     struct plx_context *context;
@@ -199,35 +225,11 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
         return code;
     if (plx__watcher_kind(watcher) != PLX__KIND_TIMER)
         return PLX_ERR_INVALID;
-    struct timer *timer = to_timer(watcher);
-    if (after < 0 || plx__is_nested(context))
-        return again_unusually(context, watcher, after);
-    uint32_t place = watcher->target.place; /* 0: it does not run */
-    int64_t deadline = plx__deadline(context->base, after);
-    if (place & PLX__TIMER_FAR && deadline >= context->timers.floor)
-        plx__timer_set_far(&context->timers, place, &timer->deadline, deadline);
-    else if (place != 0 && deadline >= timer->deadline)
-        timer->deadline = deadline;
-    else
+    if (after < 0 || watcher->flags & PLX__MUTED || plx__is_nested(context))
         return again_unusually(context, watcher, after);
     watcher->triggered = 0; /* it may be further on in the batch in hand, and is not due any more */
-    return mark_relative(context, watcher);
-}
-
-/* One that was modified, stopped or removed meanwhile is no longer marked; its slot is not another
-   watcher's before the next wait has been here. */
-void plx__timers_settle(struct plx_context *context, int64_t now)
-{
-    plx_duration passed = now - context->base;
-    for (uint32_t i = 0; i < context->moved_count; i++) {
-        struct timer *timer = to_timer(context->moved[i]);
-        if (!(timer->watcher.flags & PLX__RELATIVE))
-            continue;
-        timer->watcher.flags &= (uint16_t)~PLX__RELATIVE;
-        timer->deadline = plx__deadline(timer->deadline, passed); /* later: no more is needed */
-    }
-    context->moved_count = 0;
-    context->base = now;
+    plx__timer_stage_move(context, watcher, after);
+    return PLX_OK;
 }
 
 /* Puts a periodic timer on the next point of its grid, and counts those that have passed. */

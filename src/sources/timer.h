@@ -10,10 +10,59 @@
 /* Makes a context ready for timers, without any memory yet. */
 void plx__timers_begin(struct plx_context *context);
 
+/*
+ * plx__watcher_add() for timers, of a context that was looked at. They are started by the million,
+ * so they have a way of their own, without what only other kinds need.
+ */
+int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
+                   plx_callback *callback, void *data, plx_watcher **ret_watcher);
+
 /* The next timer that is due, with its report made, or NULL. */
 struct plx_watcher *plx__timer_take(struct plx_context *context);
 
-/* What plx_watcher_again() has moved counts from `now` on. */
-void plx__timers_settle(struct plx_context *context, int64_t now);
+/*
+ * What is done to a queued timer between two waits is staged, if the context is not nested: the
+ * calls that are made for every message, or for every connection, then read neither the clock nor
+ * anything of the queue. With a hundred thousand timers each of these is far away, and what the
+ * next call does would wait for it (docs/adr/0007).
+ *
+ *     | watcher | after |       it was moved: it is due so long after the next look at the clock,
+ * or never: then it is PLX__MUTED already, and still in the queue | watcher + 1 |           it was
+ * removed
+ *
+ * They are kept in the order of the calls, where a wait has its records.
+ */
+#define PLX__STAGED_REMOVAL 1u
+
+/* Does what was staged. What was removed is freed as well, but only in a wait. */
+void plx__timers_settle(struct plx_context *context, bool is_in_wait);
+
+/* The same between two waits. */
+void plx__timers_settle_now(struct plx_context *context);
+
+/* There is always room for one change more. */
+static inline void plx__timer_staged(struct plx_context *context, uint32_t count)
+{
+    context->staged_count = count;
+    if (count + 2 > PLX__STAGED)
+        plx__timers_settle_now(context);
+}
+
+static inline void plx__timer_stage_move(struct plx_context *context, struct plx_watcher *watcher,
+                                         plx_duration after)
+{
+    uint32_t count = context->staged_count;
+    context->staged[count] = (uintptr_t)watcher;
+    context->staged[count + 1] = (uint64_t)after;
+    plx__timer_staged(context, count + 2);
+}
+
+static inline void plx__timer_stage_removal(struct plx_context *context,
+                                            struct plx_watcher *watcher)
+{
+    uint32_t count = context->staged_count;
+    context->staged[count] = (uintptr_t)watcher | PLX__STAGED_REMOVAL;
+    plx__timer_staged(context, count + 1);
+}
 
 #endif

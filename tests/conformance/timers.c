@@ -474,6 +474,45 @@ void timer_again_many_times_before_a_wait(struct scene *scene)
     EXPECT_QUIET(scene);
 }
 
+void timer_again_before_it_is_removed(struct scene *scene)
+{
+    plx_watcher *timer = start_timer(scene, HOUR, 0), *stopped = start_timer(scene, HOUR, 0);
+
+    CHECK_OK(plx_watcher_again(timer, 0));
+    CHECK_OK(plx_watcher_remove(timer));
+    CHECK_CODE(plx_watcher_again(timer, 0), PLX_ERR_INACTIVE);
+    CHECK_CODE(plx_watcher_remove(timer), PLX_ERR_INACTIVE);
+    CHECK_OK(plx_watcher_again(stopped, 0));
+    CHECK_OK(plx_watcher_again(stopped, PLX_FOREVER));
+    CHECK_EQUAL(plx_context_count(scene->context), 1);
+    EXPECT_QUIET(scene);
+    CHECK_OK(plx_watcher_again(stopped, 0));
+    EXPECT_REPORT(scene, stopped, PLX_TIMER);
+}
+
+/* More than one wait could report: a server closes that many connections when its peer goes. */
+void timer_removed_by_the_thousand(struct scene *scene)
+{
+    enum { COUNT = 3000 };
+    plx_watcher *removed[COUNT], *fresh = NULL;
+
+    for (int i = 0; i < COUNT; i++)
+        removed[i] = start_timer(scene, HOUR, 0);
+    for (int i = 0; i < COUNT; i++) {
+        if (i % 3 == 0)
+            CHECK_OK(plx_watcher_again(removed[i], 0));
+        CHECK_OK(plx_watcher_remove(removed[i]));
+        fresh = start_timer(scene, HOUR, 0);
+    }
+    for (int i = 0; i < COUNT; i++) /* no place of theirs was given away */
+        CHECK(!plx_watcher_is_active(removed[i]));
+    CHECK_EQUAL(plx_context_count(scene->context), COUNT);
+    EXPECT_QUIET(scene);
+    CHECK_OK(plx_watcher_again(fresh, 0));
+    EXPECT_REPORT(scene, fresh, PLX_TIMER);
+    EXPECT_QUIET(scene);
+}
+
 /* As a server does with each message that comes. */
 void timer_again_and_again_keeps_it_from_firing(struct scene *scene)
 {

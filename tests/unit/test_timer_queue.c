@@ -104,7 +104,10 @@ static struct timer *add(struct fixture *fixture, size_t index, int64_t deadline
         timer = new_timer(fixture, index);
     if (!plx__timer_is_queued(&fixture->queue, timer))
         REQUIRE(plx__timers_reserve(&fixture->queue, fixture->queue.count + 1) == PLX_OK);
-    plx__timers_set(&fixture->queue, timer, deadline);
+    if (!plx__timer_is_queued(&fixture->queue, timer) && index % 2 == 0)
+        plx__timers_add(&fixture->queue, timer, deadline);
+    else
+        plx__timers_set(&fixture->queue, timer, deadline);
     REQUIRE(plx__timer_is_queued(&fixture->queue, timer));
     REQUIRE(timer->deadline == deadline);
     return timer;
