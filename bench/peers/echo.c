@@ -53,10 +53,8 @@ void *echo_allocate(size_t size)
     return block;
 }
 
-void echo_require(bool good, const char *what)
+void echo_fail(const char *what)
 {
-    if (good)
-        return;
     fprintf(stderr, "%s failed\n", what);
     exit(EXIT_FAILURE);
 }

@@ -68,7 +68,15 @@ extern struct lateness *echo_lateness;
 /* malloc that ends the process with a message. */
 void *echo_allocate(size_t size);
 
-/* Ends the process with a message unless the library was content. */
-void echo_require(bool good, const char *what);
+/* Ends the program: there is nothing to be measured any more. */
+void echo_fail(const char *what);
+
+/* The same if something did not work. Who measures single calls pays for no more than the question.
+ */
+static inline void echo_require(bool good, const char *what)
+{
+    if (!good)
+        echo_fail(what);
+}
 
 #endif

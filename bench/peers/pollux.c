@@ -50,7 +50,8 @@ static void pollux_close(void)
 
 static void require(int status)
 {
-    echo_require(status >= 0, plx_error_text(status));
+    if (status < 0)
+        echo_fail(plx_error_text(status));
 }
 
 static void pollux_turn(void)
