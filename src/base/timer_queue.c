@@ -9,11 +9,21 @@
 /* Four children lie in one or two cache lines; with more, a small heap only compares more. */
 #define CHILDREN 4u
 
+/* What is chosen from a sample: one that has as many before it. A larger sample would be more
+   exact, and with a thousand timers dearer than what it saves. */
+#define RANK 8u
+
 /* How many objects are fetched at the same time, where it is known which they will be. */
 #define AHEAD 16u
 
 static_assert(sizeof(struct plx__timer_entry) == 12, "the price of a timer");
-static_assert(PLX__TIMER_HEAP >= 8, "a cut leaves somebody in the heap");
+static_assert(PLX__TIMER_NEAR >= 8, "a cut leaves somebody in the heap");
+static_assert(PLX__TIMER_HEAP >= PLX__TIMER_NEAR, "the heap holds what is cut");
+
+static uint32_t less_of(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 static int64_t key_of(const struct plx__timer_entry *entry)
 {
@@ -179,13 +189,23 @@ static void cut_heap(struct plx__timer_queue *queue)
         plx__timer_push_far(queue, entry, object_of(queue, &entry));
     }
     queue->heap.count = kept;
+    queue->filled = 0;
     make_heap(queue);
+}
+
+/* Those that are added fill a quarter of the heap before it is cut: most of a thousand timers that
+   are started before the first is due are far then. */
+static bool is_crowded(const struct plx__timer_queue *queue)
+{
+    uint32_t spare = queue->heap.capacity / 4;
+    uint32_t limit = queue->filled + (spare > PLX__TIMER_NEAR ? spare : PLX__TIMER_NEAR);
+    return queue->heap.count >= less_of(limit, queue->heap.capacity);
 }
 
 static void insert(struct plx__timer_queue *queue, struct plx__timer_entry entry, void *object)
 {
     int64_t key = key_of(&entry);
-    if (key <= queue->floor && queue->heap.count == queue->heap.capacity)
+    if (key <= queue->floor && is_crowded(queue))
         cut_heap(queue);
     if (key <= queue->floor)
         sift_up(queue, queue->heap.count++, entry);
@@ -216,8 +236,9 @@ static int64_t choose_floor(const struct plx__timer_queue *queue)
     uint32_t all = queue->far.count, wanted = queue->heap.capacity / 2, count = 0;
     if (all <= wanted)
         return INT64_MAX;
-    uint32_t rank = (uint32_t)((uint64_t)PLX__TIMER_SAMPLES * wanted / all);
-    for (uint32_t i = 0; i < PLX__TIMER_SAMPLES; i++) {
+    uint32_t samples = less_of(PLX__TIMER_SAMPLES, all / wanted * RANK + RANK);
+    uint32_t rank = (uint32_t)((uint64_t)samples * wanted / all);
+    for (uint32_t i = 0; i < samples; i++) {
         uint32_t offset = (uint32_t)((uint64_t)(i * UINT32_C(0x9E3779B9)) * all >> 32);
         int64_t deadline = deadline_of(queue, &queue->far.at[1 + offset]);
         count = keep_least(least, count, rank + 1, deadline);
@@ -284,6 +305,7 @@ static void fill_heap(struct plx__timer_queue *queue)
         while (index > 0 && queue->heap.count < queue->heap.capacity)
             take_near(queue, find_near(queue, &index, queue->floor), queue->floor);
     }
+    queue->filled = queue->heap.count;
     make_heap(queue);
 }
 
@@ -329,26 +351,20 @@ static int reserve_entries(const struct plx__timer_queue *queue, struct plx__tim
                            PLX__GROWTH_STEP, sizeof *entries->at);
 }
 
-static uint32_t less_of(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 static int grow_heap(struct plx__timer_queue *queue, uint32_t count)
 {
     int code = reserve_entries(queue, &queue->heap, count);
     if (code >= 0)
-        queue->room = less_of(queue->heap.capacity, PLX__TIMER_HEAP);
+        queue->room = less_of(queue->heap.capacity, PLX__TIMER_NEAR);
     return code;
 }
 
 int plx__timers_grow(struct plx__timer_queue *queue, uint32_t count)
 {
-    if (count <= PLX__TIMER_HEAP)
+    if (count <= PLX__TIMER_NEAR)
         return grow_heap(queue, count);
-    uint32_t share = count / PLX__TIMER_SHARE;
-    int code =
-        reserve_entries(queue, &queue->heap, share > PLX__TIMER_HEAP ? share : PLX__TIMER_HEAP);
+    uint32_t share = count / PLX__TIMER_SHARE, least = less_of(count, PLX__TIMER_HEAP);
+    int code = reserve_entries(queue, &queue->heap, share > least ? share : least);
     if (code >= 0)
         code = reserve_entries(queue, &queue->far, count + 1);
     if (code >= 0)

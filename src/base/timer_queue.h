@@ -60,7 +60,8 @@ struct plx__timer_queue {
     uint32_t room;  /* for so many there is memory */
     int64_t floor;  /* no later than any key in `far`, no earlier than any in `heap` */
     struct plx__timer_entries heap;
-    struct plx__timer_entries far; /* not used up to PLX__TIMER_HEAP timers; from index 1 */
+    uint32_t filled; /* so many did the last pass over `far` leave in the heap; 0 after a cut */
+    struct plx__timer_entries far; /* not used up to PLX__TIMER_NEAR timers; from index 1 */
     uint32_t hole; /* in `far`: the first of the linked entries without a timer, or 0 */
     uint32_t hole_count;
     struct plx__timer_layout layout;

@@ -17,7 +17,8 @@
 #define PLX__BATCH           1
 #define PLX__TURN            2
 #define PLX__STAGED          3
-#define PLX__TIMER_HEAP      8
+#define PLX__TIMER_NEAR      8
+#define PLX__TIMER_HEAP      16
 #define PLX__TIMER_SHARE     64
 #define PLX__TIMER_SAMPLES   4
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
@@ -53,6 +54,9 @@
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
    would be small blocks, which glibc keeps after realloc and counts as used. */
 #define PLX__CAPACITY      128
+
+/* Up to so many timers there is a heap and no more. */
+#define PLX__TIMER_NEAR    64
 
 /* Timers that are kept in order: this many, or this share of all if that is more. */
 #define PLX__TIMER_HEAP    256
