@@ -52,7 +52,7 @@ static uint32_t slots_in(uint32_t units, uint32_t stride)
  */
 static uint32_t units_of_next(const struct plx__slot_table *table, unsigned kind, uint32_t wanted)
 {
-    uint64_t needed = first_of(wanted) + (uint64_t)wanted * table->classes[kind].stride;
+    uint64_t needed = first_of(wanted) + (uint64_t)wanted * table->pools[kind].stride;
     uint64_t units = needed > table->units / 64 ? needed : table->units / 64;
     if (units < PLX__SLAB_UNITS)
         return PLX__SLAB_UNITS;
@@ -66,8 +66,8 @@ void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocat
     *table = (struct plx__slot_table){.allocator = allocator, .owner = owner};
     for (unsigned kind = 0; kind < count; kind++) {
         assert(sizes[kind] > sizeof(struct plx__slot) && sizes[kind] <= MOST_SIZE);
-        table->classes[kind].stride = to_units(sizes[kind]);
-        table->classes[kind].word = &table->no_word;
+        table->pools[kind].stride = to_units(sizes[kind]);
+        table->pools[kind].word = &table->no_word;
     }
 }
 
@@ -100,7 +100,7 @@ static struct plx__slab *add_slab(struct plx__slot_table *table, unsigned kind, 
                                table->slab_count + 1, PLX__GROWTH_STEP, sizeof *table->slabs);
     if (code < 0)
         return NULL;
-    uint32_t stride = table->classes[kind].stride;
+    uint32_t stride = table->pools[kind].stride;
     uint32_t count = slots_in(units_of_next(table, kind, wanted), stride);
     size_t size = slab_size(stride, count);
     struct plx__slab *slab = table->allocator->resize(table->allocator->state, NULL, 0, size);
@@ -122,35 +122,35 @@ static struct plx__slab *add_slab(struct plx__slot_table *table, unsigned kind, 
 /* The class goes on with another slab, which is open no longer. */
 static bool change_slab(struct plx__slot_table *table, unsigned kind)
 {
-    struct plx__slot_class *class = &table->classes[kind];
-    if (!class->open && !add_slab(table, kind, 1))
+    struct plx__slot_pool *pool = &table->pools[kind];
+    if (!pool->open && !add_slab(table, kind, 1))
         return false;
-    if (class->slab)
-        class->slab->words = 0;
-    class->slab = class->open;
-    class->open = class->slab->next == PLX__SLAB_NONE ? NULL : table->slabs[class->slab->next];
+    if (pool->slab)
+        pool->slab->words = 0;
+    pool->slab = pool->open;
+    pool->open = pool->slab->next == PLX__SLAB_NONE ? NULL : table->slabs[pool->slab->next];
     return true;
 }
 
 bool plx__slots_next_word(struct plx__slot_table *table, unsigned kind)
 {
-    struct plx__slot_class *class = &table->classes[kind];
-    uint32_t used = class->slab ? UINT32_C(1) << (class->word - class->slab->free) : 0;
-    if (class->slab && class->slab->words != used)
-        class->slab->words &= ~used;
+    struct plx__slot_pool *pool = &table->pools[kind];
+    uint32_t used = pool->slab ? UINT32_C(1) << (pool->word - pool->slab->free) : 0;
+    if (pool->slab && pool->slab->words != used)
+        pool->slab->words &= ~used;
     else if (!change_slab(table, kind))
         return false;
-    struct plx__slab *slab = class->slab;
+    struct plx__slab *slab = pool->slab;
     unsigned index = plx__lowest_bit(slab->words);
-    class->word = &slab->free[index];
-    class->start = (uintptr_t)plx__slab_slot(slab, slab->first + index * 64 * class->stride);
+    pool->word = &slab->free[index];
+    pool->start = (uintptr_t)plx__slab_slot(slab, slab->first + index * 64 * pool->stride);
     return true;
 }
 
 int plx__slots_reserve(struct plx__slot_table *table, unsigned kind, uint32_t count)
 {
-    while (table->classes[kind].free_count < count) {
-        if (!add_slab(table, kind, count - table->classes[kind].free_count))
+    while (table->pools[kind].free_count < count) {
+        if (!add_slab(table, kind, count - table->pools[kind].free_count))
             return PLX_ERR_NOMEM;
     }
     return PLX_OK;

@@ -85,7 +85,7 @@ struct plx__slab {
 
 #define PLX__SLOT_CLASSES 12u
 
-struct plx__slot_class {
+struct plx__slot_pool {
     uint64_t *word;         /* the free slots that go out next: one of the words of `slab` */
     uintptr_t start;        /* where the slot of its bit 0 is */
     struct plx__slab *slab; /* NULL before the first */
@@ -102,7 +102,7 @@ struct plx__slot_table {
     uint32_t slab_capacity;
     uint32_t units; /* of all slabs */
     uint64_t no_word;
-    struct plx__slot_class classes[PLX__SLOT_CLASSES];
+    struct plx__slot_pool pools[PLX__SLOT_CLASSES];
 };
 
 /* `sizes` are those of the `count` classes that are used. */
@@ -182,22 +182,22 @@ static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uin
 /* An object of which only the slot is set, or NULL when there is no memory. */
 static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
 {
-    struct plx__slot_class *class = &table->classes[kind];
-    if (*class->word == 0 && !plx__slots_next_word(table, kind))
+    struct plx__slot_pool *pool = &table->pools[kind];
+    if (*pool->word == 0 && !plx__slots_next_word(table, kind))
         return NULL;
-    uint64_t bits = *class->word;
-    uintptr_t offset = (uintptr_t)plx__lowest_bit(bits) * class->stride * PLX__SLOT_UNIT;
-    *class->word = bits & (bits - 1);
-    class->free_count--;
-    PLX__PREFETCH((void *)(class->start + offset + PLX__SLOT_AHEAD));
-    return (void *)(class->start + offset);
+    uint64_t bits = *pool->word;
+    uintptr_t offset = (uintptr_t)plx__lowest_bit(bits) * pool->stride * PLX__SLOT_UNIT;
+    *pool->word = bits & (bits - 1);
+    pool->free_count--;
+    PLX__PREFETCH((void *)(pool->start + offset + PLX__SLOT_AHEAD));
+    return (void *)(pool->start + offset);
 }
 
-/* Puts back a retired slot, or one that was taken and never shown to anybody. */
+/* Puts back a retired slot, or one of whose token nobody has a copy. */
 static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slot *slot)
 {
     struct plx__slab *slab = plx__slot_slab(slot);
-    struct plx__slot_class *class = &table->classes[slab->kind];
+    struct plx__slot_pool *pool = &table->pools[slab->kind];
 #ifdef POLLUX_STRESS
     /* Who reads on will notice; but a notify that was removed has to look removed until its place
        is another's, and what says that it is alive is a lowest bit. */
@@ -205,12 +205,12 @@ static inline void plx__slots_put(struct plx__slot_table *table, struct plx__slo
 #endif
     unsigned index = (uint32_t)(slot->offset - slab->first) * slab->inverse >> 16;
     if (slab->words == 0) {
-        slab->next = class->open ? class->open->number : PLX__SLAB_NONE;
-        class->open = slab;
+        slab->next = pool->open ? pool->open->number : PLX__SLAB_NONE;
+        pool->open = slab;
     }
     slab->words |= UINT32_C(1) << index / 64;
     slab->free[index / 64] |= UINT64_C(1) << index % 64;
-    class->free_count++;
+    pool->free_count++;
 }
 
 #endif

@@ -193,8 +193,8 @@ static void cut_heap(struct plx__timer_queue *queue)
     make_heap(queue);
 }
 
-/* Those that are added fill a quarter of the heap before it is cut: most of a thousand timers that
-   are started before the first is due are far then. */
+/* Before it is cut, the heap takes a quarter of what it has room for, or the few that are always
+   near: most of a thousand timers that are started before the first is due are far then. */
 static bool is_crowded(const struct plx__timer_queue *queue)
 {
     uint32_t spare = queue->heap.capacity / 4;

@@ -11,7 +11,7 @@
  * Starting a far timer appends it, stopping it leaves a hole for the next one, moving it changes
  * its key. Order is paid for only when the time comes near, and most timers are stopped or moved
  * before that. When the heap has been used up, one pass over the far ones picks the next few, up to
- * a floor that a sample suggests. When the heap is full, the latest of it become far.
+ * a floor that a sample suggests. When many were added to the heap, the latest of it become far.
  *
  * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
  * which is put right by whoever comes across it. So a key is never later than its deadline.

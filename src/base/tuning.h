@@ -47,8 +47,8 @@
 /* Callbacks of one turn: what one kernel call brings, and room for one more is not needed. */
 #define PLX__TURN          1024
 
-/* Words for timers that were moved (two each) or removed (one) since the last wait: as much memory
-   as the batch, and so enough for all whose connections were closed by what one wait reported. */
+/* Words for timers that were moved (two each) or removed (one) since the last wait: as many as fit
+   into the memory of PLX__BATCH records. With more, the wait's work is done before it. */
 #define PLX__STAGED        1537
 
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
@@ -65,7 +65,7 @@
 /* epoll writes records where its events are packed as they are. */
 #define PLX__PACKED_EVENTS 1
 
-/* How many far timers are looked at before a floor is chosen. */
+/* How many far timers are looked at, at most, before a floor is chosen. */
 #define PLX__TIMER_SAMPLES 128
 
 #endif

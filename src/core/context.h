@@ -39,7 +39,8 @@
  * the descriptor map.
  *
  * Life: taken from the slot table by add, ACTIVE until removed, then retired: its token is stale
- * at once, its memory stays until the next wait has walked the list of touched watchers.
+ * at once, its memory stays until the next wait has walked the list of touched watchers. A timer,
+ * whose token nobody has, is among what was staged instead (src/sources/timer.h).
  */
 struct plx_watcher {
     struct plx__target target;
@@ -289,9 +290,8 @@ extern _Atomic(struct plx_context *) plx__latest_context;
 /*
  * In most programs there is one context, so it is guessed, and the branch foreseen. A processor
  * that gets the owner's address from the watcher's memory does not know until then what the stores
- * of a call go to, and holds back what the next call loads: with a million timers
- * plx_watcher_again() takes a quarter longer (docs/adr/0007). The compiler is not to see that both
- * are the same.
+ * of a call go to, and holds back what the next call loads (docs/adr/0007 has what that costs). The
+ * compiler is not to see that both are the same.
  */
 static inline struct plx_context *plx__watcher_owner(const struct plx_watcher *watcher)
 {

@@ -4,7 +4,7 @@
  *
  * Changes are staged: modify only touches the watcher, and the next wait makes one system call if
  * the mask then really differs. A server that turns WRITE on and off again within one batch pays
- * nothing. Removal is never staged, because the caller may close the descriptor next and the
+ * nothing. Removing a descriptor is never staged, because the caller may close it next and the
  * number may come back at once.
  */
 #include "src/core/context.h"

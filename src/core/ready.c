@@ -433,8 +433,10 @@ int plx__ready_collect_in_turn(struct plx_context *context, struct plx_watcher *
                                int capacity, plx_duration timeout)
 {
     struct batch batch = {ret_ready, capacity, 0, MARKS, context->needs_requeue};
-    if (!plx__ring_is_empty(&context->buffered))
+    if (!plx__ring_is_empty(&context->buffered)) {
         ask_buffered(context);
+        plx__timers_settle_strays(context);
+    }
     timeout = plx__ready_sleep_limit(context, timeout);
     int code = capacity == 1 ? collect_one(context, &batch, timeout)
                              : collect_many(context, &batch, timeout);

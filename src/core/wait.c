@@ -200,7 +200,11 @@ PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher
     context->now = 0;
     if (context->staged_count > 0) /* before anything else is freed */
         plx__timers_settle(context, true);
-    int code = context->touched == PLX__SLOT_NONE ? PLX_OK : plx__interest_flush(context, true);
+    int code = PLX_OK;
+    if (context->touched != PLX__SLOT_NONE) {
+        code = plx__interest_flush(context, true);
+        plx__timers_settle_strays(context);
+    }
     if (code < 0)
         return code;
     plx__take_arrivals(context);

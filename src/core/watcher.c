@@ -43,13 +43,14 @@ plx_callback *plx__watcher_callback(const struct plx_watcher *watcher)
     return plx__watcher_has_callback(watcher) ? *callback_of(watcher) : NULL;
 }
 
-/* The kind that a watcher of this handle starts as; PLX__KINDS if there is no such handle. */
+/* The kind that a watcher of this handle starts as; PLX__KINDS if there is no such handle, and for
+   timers, which plx__timer_add() adds. */
 static enum plx__kind kind_of(const plx_handle *handle)
 {
     static const uint8_t kinds[] = {
         [PLX_HANDLE_FD] = PLX__KIND_FD,         [PLX_HANDLE_CUSTOM] = PLX__KIND_WIDE,
-        [PLX_HANDLE_TIMER] = PLX__KIND_TIMER,   [PLX_HANDLE_NOTIFY] = PLX__KIND_NOTIFY,
-        [PLX_HANDLE_SIGNAL] = PLX__KIND_SIGNAL, [PLX_HANDLE_PROCESS] = PLX__KIND_PROCESS,
+        [PLX_HANDLE_NOTIFY] = PLX__KIND_NOTIFY, [PLX_HANDLE_SIGNAL] = PLX__KIND_SIGNAL,
+        [PLX_HANDLE_TIMER] = PLX__KINDS,        [PLX_HANDLE_PROCESS] = PLX__KIND_PROCESS,
     };
     bool is_known = handle->kind >= PLX_HANDLE_FD && handle->kind < sizeof kinds;
     return is_known && handle->reserved == 0 ? (enum plx__kind)kinds[handle->kind] : PLX__KINDS;
@@ -143,7 +144,7 @@ void plx__watcher_mute(struct plx_context *context, struct plx_watcher *watcher)
     ops_of(watcher)->mute(context, watcher);
 }
 
-static inline void retire(struct plx_context *context, struct plx_watcher *watcher)
+static inline void deactivate(struct plx_context *context, struct plx_watcher *watcher)
 {
     context->active_count--;
     context->armed_count -= plx__keeps_running(watcher->flags);
@@ -152,7 +153,7 @@ static inline void retire(struct plx_context *context, struct plx_watcher *watch
 
 void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watcher)
 {
-    retire(context, watcher);
+    deactivate(context, watcher);
     /* Generations start again only after all were used. A ghost's old token would then look right,
        so that the ghosts have to go first. */
     if (plx__slot_retire(&watcher->target.slot) && context->has_ghosts)
@@ -168,7 +169,7 @@ int plx_watcher_remove(plx_watcher *watcher)
         return code;
     if (plx__watcher_kind(watcher) == PLX__KIND_TIMER && watcher->target.place != 0 &&
         !plx__is_nested(context)) {
-        retire(context, watcher); /* no kernel has a token of it */
+        deactivate(context, watcher); /* and no more: no kernel has a token of it */
         plx__timer_stage_removal(context, watcher);
         return PLX_OK;
     }

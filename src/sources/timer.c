@@ -3,7 +3,7 @@
  * timer.c: the clock as a watcher. src/base/timer_queue.h knows who is next.
  *
  * plx_watcher_again() is made to be called for every message, so it reads no clock: the next wait,
- * which reads it anyway, counts from then. Until that nobody can see that the timer did not move.
+ * which reads it anyway, counts from then. Until then nobody can see that the timer did not move.
  * A removed timer leaves the queue then, too.
  */
 #include "src/sources/timer.h"
@@ -60,14 +60,19 @@ static void begin(struct plx_context *context, struct plx_watcher *watcher, plx_
     if (after == PLX_FOREVER)
         plx__watcher_mute(context, watcher);
     else
-        plx__timers_set(&context->timers, watcher, plx__deadline(plx__os_now(), after));
+        plx__timers_set(&context->timers, watcher, plx__deadline(plx__now(context), after));
 }
 
-/*
- * There is room in the queue for every timer that exists, so that `again` cannot fail. The
- * durations are not to be loaded together: the caller has just stored them with two stores, and a
- * load of what both have written waits until they have reached the cache.
- */
+/* There is room in the queue for every timer that exists, so that `again` cannot fail. Those that
+   were removed leave theirs. */
+PLX__RARE static int make_room(struct plx_context *context)
+{
+    plx__timers_settle_now(context);
+    return plx__timers_reserve(&context->timers, context->timer_watchers + 1);
+}
+
+/* The durations are not to be loaded together: the caller has just stored them with two stores, and
+   a load of what both have written waits until they have reached the cache. */
 int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
                    plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
@@ -77,9 +82,11 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
     if (handle->reserved != 0 || (events & ~PLX_ONESHOT) != PLX_TIMER || after < PLX_FOREVER ||
         every < PLX_FOREVER)
         return PLX_ERR_INVALID;
-    int code = plx__timers_reserve(&context->timers, context->timer_watchers + 1);
-    if (code < 0)
-        return code;
+    if (context->timer_watchers >= context->timers.room) {
+        int code = make_room(context);
+        if (code < 0)
+            return code;
+    }
     const unsigned class = PLX__KIND_TIMER * 2 + (callback != NULL);
     struct timer *timer = plx__slots_take(&context->slots, class);
     if (!timer)

@@ -26,11 +26,11 @@ struct plx_watcher *plx__timer_take(struct plx_context *context);
  * anything of the queue. With a hundred thousand timers each of these is far away, and what the
  * next call does would wait for it (docs/adr/0007).
  *
- *     | watcher | after |       it was moved: it is due so long after the next look at the clock,
- * or never: then it is PLX__MUTED already, and still in the queue | watcher + 1 |           it was
- * removed
+ * In the order of the calls, where a wait has its records, there stand
  *
- * They are kept in the order of the calls, where a wait has its records.
+ * - two words for one that was moved: its watcher, and how long after the next look at the clock it
+ *   is due. PLX_FOREVER: it was stopped, is PLX__MUTED already, and still in the queue.
+ * - one word for one that was removed: its watcher, plus 1.
  */
 #define PLX__STAGED_REMOVAL 1u
 
@@ -39,6 +39,14 @@ void plx__timers_settle(struct plx_context *context, bool is_in_wait);
 
 /* The same between two waits. */
 void plx__timers_settle_now(struct plx_context *context);
+
+/* A custom handle's function, which may call nothing here, has removed a timer from inside a wait:
+   that is to do no harm, where records are about to be written. */
+static inline void plx__timers_settle_strays(struct plx_context *context)
+{
+    if (context->staged_count > 0)
+        plx__timers_settle(context, false);
+}
 
 /* There is always room for one change more. */
 static inline void plx__timer_staged(struct plx_context *context, uint32_t count)

@@ -14,6 +14,7 @@ struct gadget {
     int asked_buffered;
     int cleaned;
     plx_context *context; /* to be called back from inside, where a case wants to try that */
+    plx_watcher *timer;   /* to be removed by cleanup, where a case wants to try that */
     int inner_code;
 };
 
@@ -49,6 +50,8 @@ static void gadget_cleanup(void *object)
     struct gadget *gadget = object;
 
     gadget->cleaned++;
+    if (gadget->timer)
+        gadget->inner_code = plx_watcher_remove(gadget->timer);
 }
 
 static const plx_handle_ops gadget_ops = {sizeof(plx_handle_ops), gadget_fd, gadget_is_valid,
@@ -56,7 +59,7 @@ static const plx_handle_ops gadget_ops = {sizeof(plx_handle_ops), gadget_fd, gad
 
 static struct gadget gadget_of(plx_socket fd)
 {
-    struct gadget gadget = {fd, true, false, 0, 0, 0, 0, NULL, 0};
+    struct gadget gadget = {fd, true, false, 0, 0, 0, 0, NULL, NULL, 0};
 
     return gadget;
 }
@@ -214,6 +217,28 @@ void custom_cleanup_once_for_each_add(struct scene *scene)
         CHECK_OK(plx_watcher_remove(watch_gadget(scene, &gadget, PLX_READ)));
     look(scene);
     CHECK_EQUAL(gadget.cleaned, 3);
+    end(scene);
+}
+
+/* It may not, and is easily written: a connection that takes its idle timeout along. */
+void custom_cleanup_that_removes_a_timer(struct scene *scene)
+{
+    struct ends ends = stream_pair(scene), busy = stream_pair(scene);
+    struct gadget gadget = gadget_of(ends.here);
+    plx_watcher *watcher = watch_gadget(scene, &gadget, PLX_READ);
+    plx_watcher *reader = watch(scene, busy.here, PLX_READ);
+
+    CHECK_OK(plx_context_add(scene->context, plx_timer(PLX_SECONDS(3600), 0), PLX_TIMER, NULL,
+                             &gadget.timer));
+    CHECK_OK(plx_watcher_remove(watcher));
+    say(&busy);
+    EXPECT_REPORT(scene, reader, PLX_READ);
+    CHECK_EQUAL(gadget.cleaned, 1);
+    CHECK_OK(gadget.inner_code);
+    CHECK(!plx_watcher_is_active(gadget.timer));
+    EXPECT_REPORT(scene, reader, PLX_READ);
+    EXPECT_REPORT(scene, reader, PLX_READ);
+    CHECK_EQUAL(plx_context_count(scene->context), 1);
     end(scene);
 }
 

@@ -513,6 +513,28 @@ void timer_removed_by_the_thousand(struct scene *scene)
     EXPECT_QUIET(scene);
 }
 
+/* Whatever else is done between two waits: some of it looks at all timers. */
+void timer_removed_beside_others_that_change(struct scene *scene)
+{
+    plx_watcher *removed[3], *moved = start_timer(scene, HOUR, 0), *fresh;
+
+    for (size_t i = 0; i < COUNT_OF(removed); i++) {
+        removed[i] = start_timer(scene, HOUR, 0);
+        CHECK_OK(plx_watcher_again(moved, i % 2 ? 0 : HOUR));
+        CHECK_OK(plx_watcher_again(removed[i], 0));
+        CHECK_OK(plx_watcher_remove(removed[i]));
+        CHECK_OK(plx_watcher_modify(moved, PLX_TIMER));
+    }
+    fresh = start_timer(scene, HOUR, 0);
+    for (size_t i = 0; i < COUNT_OF(removed); i++)
+        CHECK(!plx_watcher_is_active(removed[i]) && removed[i] != fresh);
+    EXPECT_QUIET(scene);
+    CHECK_EQUAL(plx_context_count(scene->context), 2);
+    CHECK_OK(plx_watcher_again(moved, 0));
+    EXPECT_REPORT(scene, moved, PLX_TIMER);
+    EXPECT_QUIET(scene);
+}
+
 /* As a server does with each message that comes. */
 void timer_again_and_again_keeps_it_from_firing(struct scene *scene)
 {
@@ -912,6 +934,25 @@ void timer_of_before_shows_in_an_outer_loop(struct scene *scene)
     CHECK_EQUAL(plx_context_wait(scene->context, scene->ready, 1, 0), 1);
     CHECK(!readable_now(fd));
     CHECK_EQUAL(look(scene), 0);
+}
+
+void timer_removed_before_shows_in_no_outer_loop(struct scene *scene)
+{
+    plx_watcher *removed = start_timer(scene, HOUR, 0), *moved = start_timer(scene, HOUR, 0);
+    plx_socket fd;
+
+    CHECK_OK(plx_watcher_again(removed, 0));
+    CHECK_OK(plx_watcher_again(moved, PLX_FOREVER));
+    CHECK_OK(plx_watcher_remove(removed));
+    fd = nested(scene);
+    CHECK(!readable_now(fd));
+    start_timer(scene, HOUR, 0); /* its place is not that of the removed one yet */
+    CHECK(!plx_watcher_is_active(removed));
+    EXPECT_QUIET(scene);
+    CHECK_OK(plx_watcher_again(moved, 0));
+    CHECK(readable_now(fd));
+    EXPECT_REPORT(scene, moved, PLX_TIMER);
+    CHECK(!readable_now(fd));
 }
 
 void timer_moved_shows_in_an_outer_loop(struct scene *scene)

@@ -9,6 +9,7 @@
 #include <pollux/error.h>
 
 #include "memory.h"
+#include "random.h"
 #include "require.h"
 #include "src/base/slot_table.h"
 #include "suites.h"
@@ -196,7 +197,7 @@ START_TEST(a_fresh_slab_is_handed_out_from_front_to_back)
     struct fixture fixture;
     fixture_open(&fixture);
     uintptr_t previous = (uintptr_t)take(&fixture, THIN);
-    while (fixture.table.classes[THIN].free_count > 0) {
+    while (fixture.table.pools[THIN].free_count > 0) {
         uintptr_t next = (uintptr_t)take(&fixture, THIN);
         ck_assert_uint_eq(next - previous, sizeof(struct thin));
         previous = next;
@@ -218,7 +219,7 @@ START_TEST(what_came_back_goes_out_in_the_order_of_addresses)
         plx__slot_retire(slots[i * 7 % 200]);
         plx__slots_put(&fixture.table, slots[i * 7 % 200]);
     }
-    uint32_t backwards = 0, free_count = fixture.table.classes[THIN].free_count;
+    uint32_t backwards = 0, free_count = fixture.table.pools[THIN].free_count;
     const struct plx__slot *previous = NULL;
     for (uint32_t i = 0; i < free_count; i++) {
         const struct plx__slot *slot = take(&fixture, THIN);
@@ -241,7 +242,7 @@ START_TEST(slabs_go_out_one_after_the_other)
         slots[i] = take(&fixture, THIN);
     for (size_t i = 0; i < MANY; i++)
         plx__slots_put(&fixture.table, slots[i * 7 % MANY]);
-    uint32_t changes = 0, free_count = fixture.table.classes[THIN].free_count;
+    uint32_t changes = 0, free_count = fixture.table.pools[THIN].free_count;
     struct plx__slab *previous = NULL;
     for (uint32_t i = 0; i < free_count; i++) {
         struct plx__slab *slab = plx__slot_slab(take(&fixture, THIN));
@@ -287,11 +288,54 @@ START_TEST(slabs_grow_with_their_number)
         REQUIRE(size >= largest);
         REQUIRE(size <= (size_t)PLX__SLOT_OFFSETS * PLX__SLOT_UNIT);
         largest = size > largest ? size : largest;
-        uint32_t total = (uint32_t)i + 1 + fixture.table.classes[THIN].free_count;
-        REQUIRE(fixture.table.classes[THIN].free_count <= total / 64 + 64);
+        uint32_t total = (uint32_t)i + 1 + fixture.table.pools[THIN].free_count;
+        REQUIRE(fixture.table.pools[THIN].free_count <= total / 64 + 64);
     }
     ck_assert(is_tiny || largest > 60000);
     ck_assert(is_tiny || fixture.table.slab_count < 360);
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* Also while the word in hand is emptied and filled again, and while slabs come and go. */
+START_TEST(each_slot_is_somebodys_once_whatever_comes_back)
+{
+    static struct plx__slot *held[MANY];
+    static bool is_held[PLX__SLOT_LIMIT];
+    struct fixture fixture;
+    struct random random = random_open();
+    uint32_t count = 0, wanted = 0;
+    fixture_open(&fixture);
+    for (int step = 0; step < 300000; step++) {
+        if (step % 1000 == 0)
+            wanted = random_below(&random, MANY);
+        if (step % 5000 == 0)
+            REQUIRE(plx__slots_reserve(&fixture.table, THIN, random_below(&random, 100)) == PLX_OK);
+        uint32_t free_count = fixture.table.pools[THIN].free_count;
+        if (random_below(&random, MANY) < (count < wanted ? 600u : 400u) && count < MANY) {
+            struct plx__slot *slot = take(&fixture, THIN);
+            uint32_t number = plx__slot_number(slot);
+            REQUIRE(!is_held[number]);
+            is_held[number] = true;
+            held[count++] = slot;
+            REQUIRE(free_count == 0 || fixture.table.pools[THIN].free_count == free_count - 1);
+        } else if (count > 0) {
+            uint32_t index = random_below(&random, count);
+            is_held[plx__slot_number(held[index])] = false;
+            plx__slots_put(&fixture.table, held[index]);
+            held[index] = held[--count];
+            REQUIRE(fixture.table.pools[THIN].free_count == free_count + 1);
+        }
+    }
+    for (uint32_t left = fixture.table.pools[THIN].free_count; left > 0; left--) {
+        uint32_t number = plx__slot_number(take(&fixture, THIN));
+        REQUIRE(!is_held[number]); /* what is said to be free is there */
+        is_held[number] = true;
+    }
+    uint32_t slab_count = fixture.table.slab_count;
+    ck_assert_uint_eq(fixture.table.pools[THIN].free_count, 0);
+    take(&fixture, THIN);
+    ck_assert_uint_eq(fixture.table.slab_count, slab_count + 1); /* and there is no more */
     fixture_close(&fixture);
 }
 END_TEST
@@ -367,7 +411,7 @@ END_TEST
 
 static void take_all_free(struct fixture *fixture)
 {
-    while (fixture->table.classes[THIN].free_count > 0)
+    while (fixture->table.pools[THIN].free_count > 0)
         take(fixture, THIN);
 }
 
@@ -388,7 +432,7 @@ START_TEST(without_memory_nothing_changes)
             if (slot)
                 continue; /* the table of slabs was long enough: one request less */
             ck_assert_uint_eq(fixture.table.slab_count, before.slab_count);
-            ck_assert_mem_eq(fixture.table.classes, before.classes, sizeof before.classes);
+            ck_assert_mem_eq(fixture.table.pools, before.pools, sizeof before.pools);
             ck_assert(is_fresh(&token, &fixture));
             take(&fixture, THIN);
         } while (fixture.table.slab_count < 40);
@@ -404,10 +448,10 @@ START_TEST(a_reserve_that_fails_keeps_what_it_got)
     fixture_open(&fixture);
     fixture.memory.refuse = 5;
     ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, 20 * MANY), PLX_ERR_NOMEM);
-    ck_assert_uint_gt(fixture.table.classes[THIN].free_count, 0);
-    ck_assert_uint_lt(fixture.table.classes[THIN].free_count, 20 * MANY);
+    ck_assert_uint_gt(fixture.table.pools[THIN].free_count, 0);
+    ck_assert_uint_lt(fixture.table.pools[THIN].free_count, 20 * MANY);
     ck_assert_int_eq(plx__slots_reserve(&fixture.table, THIN, 20 * MANY), PLX_OK);
-    ck_assert_uint_ge(fixture.table.classes[THIN].free_count, 20 * MANY);
+    ck_assert_uint_ge(fixture.table.pools[THIN].free_count, 20 * MANY);
     fixture_close(&fixture);
 }
 END_TEST
@@ -453,6 +497,7 @@ Suite *slot_table_suite(void)
     tcase_add_test(tests, slabs_go_out_one_after_the_other);
     tcase_add_test(tests, classes_do_not_mix);
     tcase_add_test(tests, slabs_grow_with_their_number);
+    tcase_add_test(tests, each_slot_is_somebodys_once_whatever_comes_back);
     tcase_add_test(tests, a_million_of_each_class_find_room);
     tcase_add_test(tests, a_large_reservation_takes_large_slabs);
     tcase_add_test(tests, a_small_reservation_takes_one_slab);
