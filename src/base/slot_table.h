@@ -101,7 +101,7 @@ struct plx__slot_table {
     uint32_t slab_count;
     uint32_t slab_capacity;
     uint32_t units; /* of all slabs */
-    uint64_t no_word;
+    uint64_t no_word; /* 0: of a class without a slab */
     struct plx__slot_pool pools[PLX__SLOT_CLASSES];
 };
 

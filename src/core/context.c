@@ -34,16 +34,18 @@ static int reserve(struct plx_context *context, size_t count)
 {
     if (count >= PLX__SLOT_LIMIT)
         return PLX_ERR_NOMEM;
-    int code = plx__slots_reserve(&context->slots, PLX__KIND_FD * 2, (uint32_t)count);
+    int code =
+        plx__slots_reserve(&context->slots, plx__kind_class(PLX__KIND_FD, false), (uint32_t)count);
     return code < 0 ? code : plx__map_expect(&context->map, (uint32_t)count);
 }
 
 static void open_slots(struct plx_context *context)
 {
     size_t sizes[PLX__KINDS * 2];
-    for (size_t kind = 0; kind < PLX__KINDS; kind++) {
-        sizes[kind * 2] = plx__kinds[kind]->size;
-        sizes[kind * 2 + 1] = plx__kinds[kind]->size + sizeof(plx_callback *);
+    for (unsigned i = 0; i < PLX__KINDS; i++) {
+        enum plx__kind kind = (enum plx__kind)i;
+        sizes[plx__kind_class(kind, false)] = plx__kinds[kind]->size;
+        sizes[plx__kind_class(kind, true)] = plx__kinds[kind]->size + sizeof(plx_callback *);
     }
     plx__slots_open(&context->slots, &context->allocator, context, sizes, PLX__KINDS * 2);
 }

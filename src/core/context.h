@@ -273,6 +273,18 @@ static inline struct plx__ring *plx__watcher_ring(struct plx_watcher *watcher)
     return &((struct plx__ringed *)watcher)->ring;
 }
 
+/* The class of slots of a kind, without and with a callback. */
+static inline unsigned plx__kind_class(enum plx__kind kind, bool has_callback)
+{
+    return (unsigned)kind * 2 + has_callback;
+}
+
+/* Where the callback stands in a slot of such a class: behind all that the kind has, `size`. */
+static inline plx_callback **plx__callback_place(const struct plx_watcher *watcher, size_t size)
+{
+    return (plx_callback **)((uintptr_t)watcher + size);
+}
+
 static inline enum plx__kind plx__watcher_kind(const struct plx_watcher *watcher)
 {
     return (enum plx__kind)(plx__slot_class(&watcher->target.slot) / 2);

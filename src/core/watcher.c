@@ -24,7 +24,7 @@ struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kin
 {
     const size_t common = sizeof(struct plx_watcher), slot = sizeof(struct plx__slot);
     struct plx_watcher *watcher =
-        plx__slots_take(&context->slots, (unsigned)kind * 2 + has_callback);
+        plx__slots_take(&context->slots, plx__kind_class(kind, has_callback));
     if (!watcher)
         return NULL;
     memset((unsigned char *)watcher + slot, 0, common - slot);
@@ -32,10 +32,9 @@ struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kin
     return watcher;
 }
 
-/* Behind everything else in the slot. */
 static plx_callback **callback_of(const struct plx_watcher *watcher)
 {
-    return (plx_callback **)((uintptr_t)watcher + ops_of(watcher)->size);
+    return plx__callback_place(watcher, ops_of(watcher)->size);
 }
 
 plx_callback *plx__watcher_callback(const struct plx_watcher *watcher)

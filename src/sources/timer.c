@@ -87,7 +87,7 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
         if (code < 0)
             return code;
     }
-    const unsigned class = PLX__KIND_TIMER * 2 + (callback != NULL);
+    const unsigned class = plx__kind_class(PLX__KIND_TIMER, callback != NULL);
     struct timer *timer = plx__slots_take(&context->slots, class);
     if (!timer)
         return PLX_ERR_NOMEM;
@@ -103,7 +103,7 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
     timer->after = after;
     timer->every = every;
     if (callback)
-        *(plx_callback **)(timer + 1) = callback;
+        *plx__callback_place(&timer->watcher, sizeof *timer) = callback;
     context->timer_watchers++;
     context->active_count++;
     context->armed_count += runs;
