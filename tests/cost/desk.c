@@ -72,6 +72,33 @@ static void count(enum call what)
         counts[what]++;
 }
 
+/* --- The clock --- */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+
+static int (*read_clock)(clockid_t, struct timespec *) = __real_clock_gettime;
+static struct timespec held_time;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+    count(CLOCK);
+    return read_clock(clock, time);
+}
+
+static int read_held_clock(clockid_t clock, struct timespec *time)
+{
+    (void)clock;
+    *time = held_time;
+    return 0;
+}
+
+void desk_hold_clock(void)
+{
+    __real_clock_gettime(CLOCK_MONOTONIC, &held_time);
+    read_clock = read_held_clock;
+}
+
 /* --- The kernel --- */
 
 /* The tables as they were. */
@@ -83,6 +110,7 @@ static void before_sleep(void)
 {
     void (*handler)(void *) = sleep_handler;
     sleep_handler = NULL;
+    read_clock = __real_clock_gettime;
     if (handler)
         handler(sleep_argument);
 }
@@ -213,8 +241,6 @@ int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);
 int __real_fstat(int fd, struct stat *status);
 int __wrap_fstat(int fd, struct stat *status);
-int __real_clock_gettime(clockid_t clock, struct timespec *time);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
 int __real_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 int __real_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
@@ -247,12 +273,6 @@ int __wrap_fstat(int fd, struct stat *status)
 {
     count(FSTAT);
     return __real_fstat(fd, status);
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
-{
-    count(CLOCK);
-    return __real_clock_gettime(clock, time);
 }
 
 int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old)

@@ -74,6 +74,9 @@ int desk_look(struct desk *desk);
 /* Called once, inside the next operation that sleeps, just before it does. */
 void desk_on_sleep(void (*handler)(void *), void *argument);
 
+/* The clock stands still until the next sleep begins, so that no deadline comes before that. */
+void desk_hold_clock(void);
+
 /* For those who count the calls of a played kernel: what it calls itself does not count. */
 enum counted {
     COUNT_CREATE,

@@ -114,10 +114,12 @@ static void timer_ends_sleep(struct desk *desk)
 {
     skip_without_exact_wait(desk);
     desk_open(desk, 0);
+    desk_hold_clock();
     plx_watcher *watcher = add_timer(desk, PLX_US(200), 0);
     add_timer(desk, LATER, 0);
     COSTS(desk, CHECK_EQUAL(wait_for(desk, PLX_FOREVER), 1), "epoll_pwait2=1 clock=2",
           "ppoll=1 clock=2");
+    desk_hold_clock();
     CHECK_OK(plx_watcher_again(watcher, PLX_US(200)));
     COSTS(desk, CHECK_EQUAL(wait_for(desk, PLX_SECONDS(9)), 1), "epoll_pwait2=1 clock=2",
           "ppoll=1 clock=2");
