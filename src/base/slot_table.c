@@ -5,6 +5,8 @@
 
 #include <pollux/error.h>
 
+#include "src/base/tags.h"
+
 static_assert(sizeof(struct plx__slot) == 8, "a slot costs its object 8 bytes");
 static_assert(sizeof(struct plx__slab) % PLX__SLOT_UNIT == 0, "slots start on a unit");
 static_assert(sizeof(struct plx__token) == sizeof(uint64_t), "what a kernel carries");
@@ -71,12 +73,29 @@ void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocat
     }
 }
 
+void plx__slots_tag(struct plx__slot_table *table, unsigned kind)
+{
+    table->pools[kind].has_tags = true;
+}
+
+static void open_tags(struct plx__slot_table *table, const struct plx__slab *slab, size_t size)
+{
+    if (!table->pools[slab->kind].has_tags)
+        return;
+    if (table->tag_number == 0)
+        table->tag_number = plx__tags_enlist(table->owner);
+    plx__tags_open(table->tag_number, slab, size);
+}
+
 void plx__slots_close(struct plx__slot_table *table)
 {
     for (uint32_t i = 0; i < table->slab_count; i++) {
         struct plx__slab *slab = table->slabs[i];
-        plx__alloc_free(table->allocator, slab, slab_size(slab->stride, slab->count));
+        size_t size = slab_size(slab->stride, slab->count);
+        plx__tags_close(table->tag_number, slab, size);
+        plx__alloc_free(table->allocator, slab, size);
     }
+    plx__tags_dismiss(table->tag_number);
     plx__alloc_free(table->allocator, table->slabs, table->slab_capacity * sizeof *table->slabs);
 }
 
@@ -116,6 +135,7 @@ static struct plx__slab *add_slab(struct plx__slot_table *table, unsigned kind, 
     table->slabs[table->slab_count++] = slab;
     table->units += (uint32_t)(size / PLX__SLOT_UNIT);
     put_all(table, slab);
+    open_tags(table, slab, size);
     return slab;
 }
 

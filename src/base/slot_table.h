@@ -91,7 +91,8 @@ struct plx__slot_pool {
     struct plx__slab *slab; /* NULL before the first */
     struct plx__slab *open; /* another one with free slots, or NULL */
     uint32_t free_count;    /* of all slabs */
-    uint32_t stride;        /* from slot to slot, in units */
+    uint16_t stride;        /* from slot to slot, in units */
+    bool has_tags;          /* see plx__slots_tag() */
 };
 
 struct plx__slot_table {
@@ -100,14 +101,19 @@ struct plx__slot_table {
     struct plx__slab **slabs;
     uint32_t slab_count;
     uint32_t slab_capacity;
-    uint32_t units; /* of all slabs */
-    uint64_t no_word; /* 0: of a class without a slab */
+    uint32_t units;      /* of all slabs */
+    uint32_t tag_number; /* of the owner, as soon as there are slabs with tags */
+    uint64_t no_word;    /* 0: of a class without a slab */
     struct plx__slot_pool pools[PLX__SLOT_CLASSES];
 };
 
 /* `sizes` are those of the `count` classes that are used. */
 void plx__slots_open(struct plx__slot_table *table, const plx_allocator *allocator, void *owner,
                      const size_t *sizes, unsigned count);
+
+/* Objects of this class can have tags (src/base/tags.h); they are the table's owner's. */
+void plx__slots_tag(struct plx__slot_table *table, unsigned kind);
+
 void plx__slots_close(struct plx__slot_table *table);
 
 /* Makes `count` slots of the class free; on failure fewer may be. */

@@ -48,6 +48,8 @@ static void open_slots(struct plx_context *context)
         sizes[plx__kind_class(kind, true)] = plx__kinds[kind]->size + sizeof(plx_callback *);
     }
     plx__slots_open(&context->slots, &context->allocator, context, sizes, PLX__KINDS * 2);
+    plx__slots_tag(&context->slots, plx__kind_class(PLX__KIND_TIMER, false));
+    plx__slots_tag(&context->slots, plx__kind_class(PLX__KIND_TIMER, true));
 }
 
 static void free_memory(struct plx_context *context)

@@ -219,10 +219,12 @@ struct plx_context {
 
     uint32_t timer_watchers; /* active timers, running or not, and ended ones that are staged */
     uint32_t staged_count;   /* words in `staged` */
+    uint32_t shown_count;    /* up to here, who was removed looks like it */
 
     bool has_ghosts; /* the kernel may hold descriptors that were closed and removed */
     bool is_raised;  /* the nested descriptor was made to show ready */
     bool saw_wake;   /* the kernel reported a wake in this wait */
+    bool has_unseen; /* further on in `staged` there are some that do not */
     int64_t alarm;   /* what wakes the nested descriptor; PLX__NEVER: nothing */
 
     /* Brought in by other threads and signal handlers, the latest first. */
@@ -305,14 +307,18 @@ extern _Atomic(struct plx_context *) plx__latest_context;
  * of a call go to, and holds back what the next call loads (docs/adr/0007 has what that costs). The
  * compiler is not to see that both are the same.
  */
-static inline struct plx_context *plx__watcher_owner(const struct plx_watcher *watcher)
+static inline struct plx_context *plx__guess_owner(struct plx_context *owner)
 {
-    struct plx_context *owner = plx__slot_slab(&watcher->target.slot)->owner;
     struct plx_context *guess = atomic_load_explicit(&plx__latest_context, memory_order_relaxed);
     if (!PLX__LIKELY(owner == guess))
         return owner;
     PLX__HIDE(guess);
     return guess;
+}
+
+static inline struct plx_context *plx__watcher_owner(const struct plx_watcher *watcher)
+{
+    return plx__guess_owner(plx__slot_slab(&watcher->target.slot)->owner);
 }
 
 static inline bool plx__is_forked(const struct plx_context *context)
@@ -353,6 +359,9 @@ struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kin
 int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
                      plx_callback *callback, void *data, plx_watcher **ret_watcher);
 
+/* Timers are removed without a look at them. This makes them look like it. (src/sources/timer.h) */
+void plx__timers_show(struct plx_context *context);
+
 /* NULL if it was added without one. */
 plx_callback *plx__watcher_callback(const struct plx_watcher *watcher);
 
@@ -365,6 +374,8 @@ static inline int plx__watcher_check(const struct plx_watcher *watcher,
     *ret_context = plx__watcher_owner(watcher);
     if (plx__is_forked(*ret_context))
         return PLX_ERR_FORKED;
+    if ((*ret_context)->has_unseen)
+        plx__timers_show(*ret_context);
     return watcher->flags & PLX__ACTIVE ? PLX_OK : PLX_ERR_INACTIVE;
 }
 

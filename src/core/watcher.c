@@ -162,6 +162,8 @@ void plx__watcher_retire(struct plx_context *context, struct plx_watcher *watche
 
 int plx_watcher_remove(plx_watcher *watcher)
 {
+    if (plx__timer_remove_unseen(watcher))
+        return PLX_OK;
     struct plx_context *context;
     int code = plx__watcher_check(watcher, &context);
     if (code < 0)
@@ -169,6 +171,7 @@ int plx_watcher_remove(plx_watcher *watcher)
     if (plx__watcher_kind(watcher) == PLX__KIND_TIMER && watcher->target.place != 0 &&
         !plx__is_nested(context)) {
         deactivate(context, watcher); /* and no more: no kernel has a token of it */
+        plx__timer_untag(context, watcher);
         plx__timer_stage_removal(context, watcher);
         return PLX_OK;
     }
@@ -182,7 +185,12 @@ int plx_watcher_remove(plx_watcher *watcher)
 
 bool plx_watcher_is_active(const plx_watcher *watcher)
 {
-    return watcher && watcher->flags & PLX__ACTIVE;
+    if (!watcher)
+        return false;
+    struct plx_context *context = plx__watcher_owner(watcher);
+    if (context->has_unseen)
+        plx__timers_show(context);
+    return watcher->flags & PLX__ACTIVE;
 }
 
 uint32_t plx_watcher_events(const plx_watcher *watcher)

@@ -88,11 +88,11 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
             return code;
     }
     const unsigned class = plx__kind_class(PLX__KIND_TIMER, callback != NULL);
+    bool runs = after != PLX_FOREVER;
     struct timer *timer = plx__slots_take(&context->slots, class);
     if (!timer)
         return PLX_ERR_NOMEM;
 
-    bool runs = after != PLX_FOREVER;
     timer->watcher.target.fd = 0;
     timer->watcher.target.place = 0;
     timer->watcher.data = data;
@@ -107,6 +107,7 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
     context->timer_watchers++;
     context->active_count++;
     context->armed_count += runs;
+    plx__tag_set(context->slots.tag_number, timer, runs);
     if (runs)
         plx__timers_add(&context->timers, timer, plx__deadline(plx__os_now(), after));
     plx__nest_update(context);
@@ -119,11 +120,19 @@ static int change(struct plx_context *context, struct plx_watcher *watcher)
 {
     watcher->triggered = 0;
     begin(context, watcher, to_timer(watcher)->after);
+    plx__timer_tag(context, watcher);
     return PLX_OK;
+}
+
+static void mute(struct plx_context *context, struct plx_watcher *watcher)
+{
+    plx__timer_untag(context, watcher);
+    halt(context, watcher);
 }
 
 static void stop(struct plx_context *context, struct plx_watcher *watcher)
 {
+    plx__timer_untag(context, watcher);
     context->timer_watchers--;
     halt(context, watcher);
 }
@@ -152,7 +161,7 @@ const struct plx__kind_ops plx__kind_timer = {
     .size = sizeof(struct timer),
     .natural = PLX_TIMER,
     .change = change,
-    .mute = halt,
+    .mute = mute,
     .stop = stop,
     .handle = handle_of,
     .count = count_of,
@@ -160,11 +169,28 @@ const struct plx__kind_ops plx__kind_timer = {
 
 static inline void end(struct plx_context *context, struct plx_watcher *watcher, bool is_in_wait)
 {
-    stop(context, watcher);
+    watcher->flags &= (uint16_t)~PLX__ACTIVE; /* nobody may have looked at it */
+    context->timer_watchers--;
+    halt(context, watcher);
     if (is_in_wait)
         plx__slots_put(&context->slots, &watcher->target.slot);
     else
         plx__touch(context, watcher);
+}
+
+static inline bool is_removal(uint64_t word)
+{
+    return word & PLX__STAGED_REMOVAL;
+}
+
+static inline struct plx_watcher *staged_watcher(uint64_t word)
+{
+    return (struct plx_watcher *)(uintptr_t)(word & ~(uint64_t)PLX__STAGED_REMOVAL);
+}
+
+static inline const uint64_t *next_staged(const uint64_t *word)
+{
+    return word + (is_removal(*word) ? 1 : 2);
 }
 
 /* One that was removed after it was moved stands there twice: it moves, and leaves. The clock is
@@ -174,23 +200,34 @@ void plx__timers_settle(struct plx_context *context, bool is_in_wait)
     const uint64_t *word = context->staged, *last = word + context->staged_count;
     int64_t now = 0;
     while (word != last) {
-        bool is_removal = *word & PLX__STAGED_REMOVAL;
-        struct plx_watcher *watcher = (struct plx_watcher *)(uintptr_t)(*word++ - is_removal);
-        if (is_removal) {
+        struct plx_watcher *watcher = staged_watcher(*word);
+        if (is_removal(*word)) {
             end(context, watcher, is_in_wait);
-            continue;
-        }
-        plx_duration after = (plx_duration)*word++;
-        if (after < 0) {
+        } else if ((plx_duration)word[1] == PLX_FOREVER) {
             halt(context, watcher);
-            continue;
+        } else {
+            if (now == 0)
+                now = plx__now(context);
+            plx__timers_set_at(&context->timers, watcher, watcher->target.place,
+                               &to_timer(watcher)->deadline,
+                               plx__deadline(now, (plx_duration)word[1]));
         }
-        if (now == 0)
-            now = plx__now(context);
-        plx__timers_set_at(&context->timers, watcher, watcher->target.place,
-                           &to_timer(watcher)->deadline, plx__deadline(now, after));
+        word = next_staged(word);
     }
-    context->staged_count = 0;
+    context->staged_count = context->shown_count = 0;
+    context->has_unseen = false;
+}
+
+PLX__APART void plx__timers_show(struct plx_context *context)
+{
+    const uint64_t *last = context->staged + context->staged_count;
+    const uint64_t *word = context->staged + context->shown_count;
+    for (; word != last; word = next_staged(word)) {
+        if (is_removal(*word))
+            staged_watcher(*word)->flags &= (uint16_t)~PLX__ACTIVE;
+    }
+    context->shown_count = context->staged_count;
+    context->has_unseen = false;
 }
 
 PLX__APART void plx__timers_settle_now(struct plx_context *context)
@@ -211,6 +248,7 @@ PLX__APART static int again_unusually(struct plx_context *context, struct plx_wa
     uint32_t muted = after == PLX_FOREVER ? PLX__MUTED : 0;
     watcher->triggered = 0;
     plx__watcher_mark(context, watcher, muted, PLX__MUTED & ~muted);
+    plx__timer_tag(context, watcher);
     if (plx__is_nested(context)) {
         begin(context, watcher, after);
         plx__nest_update(context);
@@ -223,8 +261,7 @@ PLX__APART static int again_unusually(struct plx_context *context, struct plx_wa
     return PLX_OK;
 }
 
-/* Called for every message of a server. tests/cost counts the instructions. */
-int plx_watcher_again(plx_watcher *watcher, plx_duration after)
+PLX__APART static int again(struct plx_watcher *watcher, plx_duration after)
 {
     struct plx_context *context;
     int code = plx__watcher_check(watcher, &context);
@@ -232,9 +269,18 @@ int plx_watcher_again(plx_watcher *watcher, plx_duration after)
         return code;
     if (plx__watcher_kind(watcher) != PLX__KIND_TIMER)
         return PLX_ERR_INVALID;
-    if (after < 0 || watcher->flags & PLX__MUTED || plx__is_nested(context))
+    if (after < 0 || watcher->flags & PLX__MUTED || watcher->triggered || plx__is_nested(context))
         return again_unusually(context, watcher, after);
-    watcher->triggered = 0; /* it may be further on in the batch in hand, and is not due any more */
+    plx__timer_stage_move(context, watcher, after);
+    return PLX_OK;
+}
+
+/* Called for every message of a server. tests/cost counts the instructions. */
+int plx_watcher_again(plx_watcher *watcher, plx_duration after)
+{
+    struct plx_context *context = plx__timer_unseen(watcher);
+    if (!PLX__LIKELY(context && after >= 0))
+        return again(watcher, after);
     plx__timer_stage_move(context, watcher, after);
     return PLX_OK;
 }
@@ -254,6 +300,7 @@ struct plx_watcher *plx__timer_take(struct plx_context *context)
     struct plx_watcher *watcher = plx__timers_take(&context->timers, plx__now(context));
     if (!watcher)
         return NULL;
+    plx__timer_untag(context, watcher); /* the caller says what it triggered */
     set_count(watcher, 1);
     if (to_timer(watcher)->every <= 0) {
         plx__watcher_mark(context, watcher, PLX__MUTED, 0); /* it is in no queue any more */

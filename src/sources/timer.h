@@ -5,6 +5,7 @@
 #ifndef POLLUX_SOURCES_TIMER_H
 #define POLLUX_SOURCES_TIMER_H
 
+#include "src/base/tags.h"
 #include "src/core/context.h"
 
 /* Makes a context ready for timers, without any memory yet. */
@@ -71,6 +72,50 @@ static inline void plx__timer_stage_removal(struct plx_context *context,
     uint32_t count = context->staged_count;
     context->staged[count] = (uintptr_t)watcher | PLX__STAGED_REMOVAL;
     plx__timer_staged(context, count + 1);
+}
+
+/*
+ * A timer is tagged while there is nothing of it that a call would have to look at: it runs, its
+ * flags are PLX__ACTIVE and no others, and nothing is triggered.
+ */
+static inline void plx__timer_tag(struct plx_context *context, const struct plx_watcher *watcher)
+{
+    plx__tag_set(context->slots.tag_number, watcher,
+                 watcher->flags == PLX__ACTIVE && watcher->triggered == 0);
+}
+
+static inline void plx__timer_untag(struct plx_context *context, const struct plx_watcher *watcher)
+{
+    plx__tag_set(context->slots.tag_number, watcher, false);
+}
+
+/*
+ * The context of a timer that need not be looked at, and whose changes are staged, or NULL. The
+ * next wait looks at it: by then it has come.
+ */
+static inline struct plx_context *plx__timer_unseen(const struct plx_watcher *watcher)
+{
+    struct plx_context *owner = plx__tag_owner(watcher);
+    if (!owner)
+        return NULL;
+    PLX__PREFETCH(watcher);
+    PLX__PREFETCH(watcher + 1);
+    struct plx_context *context = plx__guess_owner(owner);
+    return plx__is_forked(context) || plx__is_nested(context) ? NULL : context;
+}
+
+/* plx_watcher_remove() of such a timer. False: it is none. */
+static inline bool plx__timer_remove_unseen(struct plx_watcher *watcher)
+{
+    struct plx_context *context = plx__timer_unseen(watcher);
+    if (!context)
+        return false;
+    plx__tag_clear(watcher);
+    context->active_count--;
+    context->armed_count--;
+    context->has_unseen = true;
+    plx__timer_stage_removal(context, watcher);
+    return true;
 }
 
 #endif

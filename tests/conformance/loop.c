@@ -648,6 +648,23 @@ void loop_background_is_said_at_any_time(struct scene *scene)
     CHECK_EQUAL(actor.calls, 1);
 }
 
+/* Also of a timer, whose end nobody looks at before the next wait. */
+void loop_background_timer_goes(struct scene *scene)
+{
+    struct actor background, foreground;
+
+    for (int i = 0; i < 2; i++) {
+        cast(&background, scene->context, plx_timer(PLX_SECONDS(3600), 0), PLX_TIMER, NULL);
+        cast(&foreground, scene->context, plx_timer(PLX_MS(1), 0), PLX_TIMER, act_remove);
+        plx_watcher_set_background(background.watcher, true);
+        if (i == 1)
+            plx_watcher_set_background(background.watcher, false);
+        CHECK_OK(plx_watcher_remove(background.watcher));
+        CHECK_OK(plx_context_run(scene->context));
+        CHECK_EQUAL(foreground.calls, 1);
+    }
+}
+
 /* --- Stop --- */
 
 void loop_stop_before_a_run_counts_once(struct scene *scene)

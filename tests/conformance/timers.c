@@ -535,6 +535,39 @@ void timer_removed_beside_others_that_change(struct scene *scene)
     EXPECT_QUIET(scene);
 }
 
+/* Their timers lie side by side in memory. What is done to one context shows in no other. */
+void timer_of_several_contexts(struct scene *scene)
+{
+    enum { CONTEXTS = 5, COUNT = 40 };
+    plx_context *contexts[CONTEXTS];
+    plx_watcher *timers[CONTEXTS][COUNT], *ready[COUNT];
+
+    for (int i = 0; i < CONTEXTS; i++)
+        contexts[i] = i == 0 ? scene->context : another_context(scene);
+    for (int j = 0; j < COUNT; j++)
+        for (int i = 0; i < CONTEXTS; i++)
+            CHECK_OK(
+                plx_context_add(contexts[i], plx_timer(HOUR, 0), PLX_TIMER, NULL, &timers[i][j]));
+    for (int j = 0; j < COUNT; j++)
+        for (int i = 0; i < CONTEXTS; i++)
+            CHECK_OK(plx_watcher_again(timers[i][j], j % 2 ? 0 : HOUR));
+    for (int i = CONTEXTS - 1; i >= 0; i--) {
+        CHECK_EQUAL(plx_context_wait(contexts[i], ready, COUNT, 0), COUNT / 2);
+        for (int j = 0; j < COUNT / 2; j++)
+            CHECK(plx_watcher_context(ready[j]) == contexts[i]);
+        for (int j = 0; j < COUNT; j += 3)
+            CHECK_OK(plx_watcher_remove(timers[i][j]));
+        CHECK_EQUAL(plx_context_count(contexts[i]), COUNT - (COUNT + 2) / 3);
+        for (int j = 0; j < COUNT; j++)
+            CHECK_EQUAL(plx_watcher_is_active(timers[i][j]), j % 3 != 0);
+        if (i > 0)
+            plx_context_destroy(contexts[i]);
+    }
+    EXPECT_QUIET(scene);
+    CHECK_OK(plx_watcher_again(timers[0][1], 0));
+    EXPECT_REPORT(scene, timers[0][1], PLX_TIMER);
+}
+
 /* As a server does with each message that comes. */
 void timer_again_and_again_keeps_it_from_firing(struct scene *scene)
 {
@@ -1073,6 +1106,7 @@ static void child_has_timers(void *argument)
     plx_context *context = clocks->scene->context;
 
     CHECK_CODE(plx_watcher_again(clocks->once, 0), PLX_ERR_FORKED);
+    CHECK_CODE(plx_watcher_remove(clocks->once), PLX_ERR_FORKED);
     CHECK_CODE(plx_context_add(context, plx_timer(0, 0), PLX_TIMER, NULL, NULL), PLX_ERR_FORKED);
     CHECK_OK(plx_context_after_fork(context));
     expect_running(clocks);

@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, ring_suite());
     srunner_add_suite(runner, alloc_suite());
     srunner_add_suite(runner, slot_table_suite());
+    srunner_add_suite(runner, tags_suite());
     srunner_add_suite(runner, descriptor_map_suite());
     srunner_add_suite(runner, timer_queue_suite());
     srunner_add_suite(runner, normalise_suite());

@@ -24,6 +24,7 @@ Suite *queue_suite(void);
 Suite *ring_suite(void);
 Suite *signals_suite(void);
 Suite *slot_table_suite(void);
+Suite *tags_suite(void);
 Suite *timer_queue_suite(void);
 Suite *traps_suite(void);
 Suite *wake_suite(void);
