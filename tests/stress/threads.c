@@ -505,6 +505,57 @@ static void contexts_come_and_go_in_all_threads(plx_backend backend)
     pthread_barrier_destroy(&lives.start);
 }
 
+/* Moves the second half, removes a third of all, and counts what is due. */
+static void time_once(plx_backend backend)
+{
+    enum { TIMERS = 60, DUE = TIMERS / 3 };
+    struct scene scene;
+    plx_watcher *timers[TIMERS], *ready[TIMERS];
+
+    scene_open(&scene, backend);
+    for (int i = 0; i < TIMERS; i++)
+        MUST(plx_context_add(scene.context, plx_timer(PLX_SECONDS(3600), 0), PLX_TIMER, NULL,
+                             &timers[i]) == PLX_OK);
+    for (int i = TIMERS / 2; i < TIMERS; i++)
+        MUST(plx_watcher_again(timers[i], 0) == PLX_OK);
+    for (int i = 0; i < TIMERS; i += 3)
+        MUST(plx_watcher_remove(timers[i]) == PLX_OK);
+    for (int i = 0; i < TIMERS; i++)
+        MUST(plx_watcher_is_active(timers[i]) == (i % 3 != 0));
+    for (int taken = 0; taken < DUE;) {
+        int count = plx_context_wait(scene.context, ready, TIMERS, 0);
+        MUST(count > 0);
+        for (int i = 0; i < count; i++)
+            MUST(plx_watcher_context(ready[i]) == scene.context);
+        taken += count;
+    }
+    MUST(plx_context_wait(scene.context, ready, TIMERS, 0) == 0);
+    plx_context_destroy(scene.context);
+}
+
+static void *time_often(void *argument)
+{
+    struct lives *lives = argument;
+
+    pthread_barrier_wait(&lives->start);
+    for (int i = 0; i < 1000; i++)
+        time_once(lives->backend);
+    return NULL;
+}
+
+/* Their timers lie side by side in memory, and where one context had some the next one has others.
+ */
+static void timers_come_and_go_in_all_threads(plx_backend backend)
+{
+    struct lives lives = {.backend = backend};
+    struct crew crew;
+
+    MUST(pthread_barrier_init(&lives.start, NULL, THREADS) == 0);
+    crew_start(&crew, THREADS, time_often, &lives);
+    crew_join(&crew);
+    pthread_barrier_destroy(&lives.start);
+}
+
 /* One context for all; who has the lock owns it. */
 struct shared {
     struct scene scene;
@@ -1207,6 +1258,7 @@ static const struct {
     bool is_nested; /* where the backend can be nested */
 } stories[] = {
     {contexts_come_and_go_in_all_threads, "contexts come and go in all threads", false},
+    {timers_come_and_go_in_all_threads, "timers come and go in all threads", false},
     {one_wake_ends_one_wait, "one wake ends one wait", false},
     {no_wake_of_many_is_lost, "no wake of many is lost", false},
     {wakes_do_not_disturb_the_owner, "wakes do not disturb the owner", false},
