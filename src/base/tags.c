@@ -6,7 +6,7 @@ _Atomic(void *) plx__tag_owners[PLX__TAG_OWNERS];
 
 uint32_t plx__tags_enlist(void *owner)
 {
-    for (uint32_t number = 1; number <= PLX__TAG_LIMIT; number++) {
+    for (uint32_t number = 1; number < PLX__TAG_OWNERS; number++) {
         void *nobody = NULL;
         if (atomic_compare_exchange_strong(&plx__tag_owners[number], &nobody, owner))
             return number;

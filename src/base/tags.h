@@ -35,8 +35,8 @@
 #define PLX__TAG_PAGE  (32 * PLX__TAG_SPACE)
 
 #define PLX__TAG_OWNER_BIT 32
-#define PLX__TAG_REST_BIT  42
-#define PLX__TAG_OWNERS    (1u << (PLX__TAG_REST_BIT - PLX__TAG_OWNER_BIT))
+#define PLX__TAG_REST_BIT  (PLX__TAG_OWNER_BIT + PLX__TAG_OWNER_BITS)
+#define PLX__TAG_OWNERS    (1u << PLX__TAG_OWNER_BITS)
 
 extern _Atomic(uint64_t) plx__tag_words[PLX__TAG_PAGES]; /* 0: free */
 extern _Atomic(void *) plx__tag_owners[PLX__TAG_OWNERS]; /* 0 is nobody */

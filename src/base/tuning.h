@@ -12,8 +12,8 @@
 #define PLX__SLAB_UNITS      256
 #define PLX__SLOTS_PER_SLAB  1
 #define PLX__GENERATION_BITS 2
-#define PLX__TAG_PAGES       64
-#define PLX__TAG_LIMIT       2
+#define PLX__TAG_PAGES       256
+#define PLX__TAG_OWNER_BITS  2
 #define PLX__MAP_PAGE_BITS   1
 #define PLX__GROWTH_STEP     2
 #define PLX__BATCH           1
@@ -37,11 +37,11 @@
 /* A slot has to be reused sixteen million times before a stale token looks right. */
 #define PLX__GENERATION_BITS 24
 
-/* Pages that can have tags at a time, of a kilobyte: those of a million timers. It is half a
-   megabyte, of which the system provides what is used. And the number of contexts whose timers can
-   have tags at a time. */
+/* Pages of a kilobyte that can have tags at a time: those of a million timers. It is half a
+   megabyte, of which the system provides what is used. And how many contexts can have some, as a
+   power of two. Together they leave room for addresses of 48 bits. */
 #define PLX__TAG_PAGES       65536
-#define PLX__TAG_LIMIT       1023
+#define PLX__TAG_OWNER_BITS  10
 
 /* 64 descriptors a page of the map: a lone high descriptor costs 256 bytes, not a whole table. */
 #define PLX__MAP_PAGE_BITS   6

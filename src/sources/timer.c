@@ -124,12 +124,6 @@ static int change(struct plx_context *context, struct plx_watcher *watcher)
     return PLX_OK;
 }
 
-static void mute(struct plx_context *context, struct plx_watcher *watcher)
-{
-    plx__timer_untag(context, watcher);
-    halt(context, watcher);
-}
-
 static void stop(struct plx_context *context, struct plx_watcher *watcher)
 {
     plx__timer_untag(context, watcher);
@@ -161,7 +155,7 @@ const struct plx__kind_ops plx__kind_timer = {
     .size = sizeof(struct timer),
     .natural = PLX_TIMER,
     .change = change,
-    .mute = mute,
+    .mute = halt,
     .stop = stop,
     .handle = handle_of,
     .count = count_of,

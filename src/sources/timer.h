@@ -98,6 +98,7 @@ static inline struct plx_context *plx__timer_unseen(const struct plx_watcher *wa
     struct plx_context *owner = plx__tag_owner(watcher);
     if (!owner)
         return NULL;
+    assert(watcher->flags == PLX__ACTIVE && watcher->triggered == 0);
     PLX__PREFETCH(watcher);
     PLX__PREFETCH(watcher + 1);
     struct plx_context *context = plx__guess_owner(owner);

@@ -12,6 +12,7 @@
 #include "random.h"
 #include "require.h"
 #include "src/base/slot_table.h"
+#include "src/base/tags.h"
 #include "suites.h"
 
 enum { MANY = 1000 };
@@ -409,6 +410,33 @@ START_TEST(what_was_reserved_needs_no_memory)
 }
 END_TEST
 
+START_TEST(tags_are_those_of_the_owner_and_go_with_the_table)
+{
+    struct fixture fixture;
+    struct plx__slot *slots[MANY];
+    fixture_open(&fixture);
+    plx__slots_tag(&fixture.table, THIN);
+    for (size_t i = 0; i < MANY; i++) {
+        slots[i] = take(&fixture, i % 3 == 0 ? WIDE : THIN);
+        plx__tag_set(fixture.table.tag_number, slots[i], i % 3 == 1);
+    }
+    size_t found = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        const void *owner = plx__tag_owner(slots[i]);
+        REQUIRE(owner == NULL || (owner == &fixture.owner && i % 3 == 1));
+        found += owner != NULL;
+    }
+    ck_assert_uint_gt(found, PLX__SLOTS_PER_SLAB == 1 ? 0 : MANY / 4);
+    uint32_t number = fixture.table.tag_number;
+    fixture_close(&fixture);
+    for (size_t i = 0; i < MANY; i++)
+        REQUIRE(plx__tag_owner(slots[i]) == NULL);
+    ck_assert_uint_eq(plx__tags_enlist(&found), number);
+    for (size_t i = 0; i < MANY; i++)
+        REQUIRE(plx__tag_owner(slots[i]) == NULL);
+}
+END_TEST
+
 static void take_all_free(struct fixture *fixture)
 {
     while (fixture->table.pools[THIN].free_count > 0)
@@ -503,6 +531,7 @@ Suite *slot_table_suite(void)
     tcase_add_test(tests, a_small_reservation_takes_one_slab);
     tcase_add_test(tests, large_objects_get_few_slots);
     tcase_add_test(tests, what_was_reserved_needs_no_memory);
+    tcase_add_test(tests, tags_are_those_of_the_owner_and_go_with_the_table);
     tcase_add_test(tests, without_memory_nothing_changes);
     tcase_add_test(tests, a_reserve_that_fails_keeps_what_it_got);
     tcase_add_test(tests, the_last_slab_is_the_limit);

@@ -10,6 +10,7 @@
 #define PAGE   ((uintptr_t)PLX__TAG_PAGE)
 #define BLOCK  (PAGE * 1000000) /* where a block begins */
 #define ACROSS (PAGE * PLX__TAG_PAGES)
+#define LIMIT  (PLX__TAG_OWNERS - 1)
 
 static const void *at(uintptr_t address)
 {
@@ -109,9 +110,9 @@ END_TEST
 
 START_TEST(owners_without_a_number_have_no_tags)
 {
-    int owners[PLX__TAG_LIMIT];
-    uint32_t numbers[PLX__TAG_LIMIT];
-    for (size_t i = 0; i < PLX__TAG_LIMIT; i++) {
+    int owners[LIMIT];
+    uint32_t numbers[LIMIT];
+    for (size_t i = 0; i < LIMIT; i++) {
         numbers[i] = plx__tags_enlist(&owners[i]);
         REQUIRE(numbers[i] == i + 1);
     }
@@ -124,7 +125,7 @@ START_TEST(owners_without_a_number_have_no_tags)
 
     plx__tags_dismiss(numbers[1]);
     ck_assert_uint_eq(plx__tags_enlist(&owners[0]), numbers[1]); /* it is free again */
-    for (size_t i = 0; i < PLX__TAG_LIMIT; i++)
+    for (size_t i = 0; i < LIMIT; i++)
         plx__tags_dismiss(numbers[i]);
 }
 END_TEST
