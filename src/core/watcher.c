@@ -181,6 +181,17 @@ int plx_watcher_remove(plx_watcher *watcher)
     return PLX_OK;
 }
 
+void plx_watcher_set_background(plx_watcher *watcher, bool is_background)
+{
+    if (!plx_watcher_is_active(watcher))
+        return;
+    struct plx_context *context = plx__watcher_owner(watcher);
+    plx__watcher_mark(context, watcher, is_background ? PLX__BACKGROUND : 0,
+                      is_background ? 0 : PLX__BACKGROUND);
+    if (plx__watcher_kind(watcher) == PLX__KIND_TIMER)
+        plx__timer_tag(context, watcher);
+}
+
 /* --- Questions --- */
 
 bool plx_watcher_is_active(const plx_watcher *watcher)

@@ -10,8 +10,6 @@
  */
 #include "src/loop/loop.h"
 
-#include "src/sources/timer.h"
-
 struct plx__loop {
     uint64_t thread; /* whose callbacks are running; 0: nobody's */
     bool is_doomed;  /* to be destroyed when the outermost turn or run returns */
@@ -160,14 +158,4 @@ void plx_context_stop(plx_context *context)
 {
     if (context && !plx__is_forked(context))
         plx__rouse(context, PLX__STOPPED | PLX__HALTED);
-}
-
-void plx_watcher_set_background(plx_watcher *watcher, bool is_background)
-{
-    if (!plx_watcher_is_active(watcher))
-        return;
-    plx__watcher_mark(plx__watcher_owner(watcher), watcher, is_background ? PLX__BACKGROUND : 0,
-                      is_background ? 0 : PLX__BACKGROUND);
-    if (plx__watcher_kind(watcher) == PLX__KIND_TIMER)
-        plx__timer_tag(plx__watcher_owner(watcher), watcher);
 }
