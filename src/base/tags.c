@@ -8,7 +8,8 @@ uint32_t plx__tags_enlist(void *owner)
 {
     for (uint32_t number = 1; number < PLX__TAG_OWNERS; number++) {
         void *nobody = NULL;
-        if (atomic_compare_exchange_strong(&plx__tag_owners[number], &nobody, owner))
+        if (atomic_load(&plx__tag_owners[number]) == NULL &&
+            atomic_compare_exchange_strong(&plx__tag_owners[number], &nobody, owner))
             return number;
     }
     return 0;
@@ -29,13 +30,13 @@ static uint64_t head_of(uint32_t owner, uintptr_t page)
 static void claim(_Atomic(uint64_t) *place, uint64_t head)
 {
     uint64_t none = 0;
-    if (head >> (64 - PLX__TAG_OWNER_BIT) == 0)
+    if (PLX__HAS_TAGS && head >> (64 - PLX__TAG_OWNER_BIT) == 0)
         atomic_compare_exchange_strong(place, &none, head << PLX__TAG_OWNER_BIT);
 }
 
 static void release(_Atomic(uint64_t) *place, uint64_t head)
 {
-    if (atomic_load(place) >> PLX__TAG_OWNER_BIT == head)
+    if (PLX__HAS_TAGS && atomic_load(place) >> PLX__TAG_OWNER_BIT == head)
         atomic_store(place, 0);
 }
 
@@ -44,7 +45,7 @@ static void for_each_page(uint32_t owner, const void *block, size_t size,
 {
     uintptr_t last = ((uintptr_t)block + size - 1) / PLX__TAG_PAGE;
     for (uintptr_t page = (uintptr_t)block / PLX__TAG_PAGE; owner != 0 && page <= last; page++)
-        act(&plx__tag_words[page % PLX__TAG_PAGES], head_of(owner, page));
+        act(plx__tag_place(page), head_of(owner, page));
 }
 
 void plx__tags_open(uint32_t owner, const void *block, size_t size)

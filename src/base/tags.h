@@ -2,19 +2,19 @@
 /*
  * tags.h: one bit for an object, found by the object's address, and who owns it.
  *
- * Who asks an object waits until it has come from memory, and with a hundred thousand of them that
- * is what a call costs. What stands here of them stays in the cache: 8 bytes for a kilobyte
- * (docs/adr/0007). What a tag stands for, the object has to know as well: a tag only saves the
- * look.
+ * A call that reads an object waits until it has come from memory, and with a hundred thousand
+ * objects that is what the call costs. Their tags stay in the cache: 8 bytes for a kilobyte
+ * (docs/adr/0007). They say nothing that the object does not know as well.
  *
- *    63            42 41     32 31                 0
- *    +---------------+---------+--------------------+   the word of a page: which page that is of
- *    |  page's rest  |  owner  |  32 tags           |   all that could be here, whose, and a tag
- * for
- *    +---------------+---------+--------------------+   each 32 bytes
+ *     63                42 41     32 31                 0
+ *    +--------------------+---------+--------------------+
+ *    | the page's number  |  owner  |  32 tags           |    the word of a page, which is a
+ *    | / PLX__TAG_PAGES   |         |                    |    kilobyte of memory
+ *    +--------------------+---------+--------------------+
  *
- * Each page of memory has one place where its word can be, if that is free: pages that are
- * PLX__TAG_PAGES apart share one. An object whose page is not here has no tag, ever.
+ * Each page of memory has one place where its word can be, if that is free: one in PLX__TAG_PAGES
+ * shares it. Which ones do is mixed, because the heaps of threads begin 64 MiB apart in glibc. The
+ * objects in a page that is not here have no tags.
  *
  * Any thread may ask for an object of its own. What other threads change meanwhile are words of
  * other pages, or of a page in which it has a neighbour; and as everything is in one word, it never
@@ -30,7 +30,10 @@
 
 #include "src/base/tuning.h"
 
-/* So many bytes apart are objects that have a tag, at least. */
+/* Where a word of 64 bits takes a lock, as on some processors of 32, nothing has a tag. */
+#define PLX__HAS_TAGS (ATOMIC_LLONG_LOCK_FREE == 2)
+
+/* Objects with tags begin at least so many bytes apart. */
 #define PLX__TAG_SPACE UINT64_C(32)
 #define PLX__TAG_PAGE  (32 * PLX__TAG_SPACE)
 
@@ -49,9 +52,17 @@ void plx__tags_dismiss(uint32_t number);
 void plx__tags_open(uint32_t owner, const void *block, size_t size);
 void plx__tags_close(uint32_t owner, const void *block, size_t size);
 
+/* Any odd number will do. */
+#define PLX__TAG_MIX UINT32_C(0x9E3B)
+
+static inline _Atomic(uint64_t) *plx__tag_place(uint64_t page)
+{
+    return &plx__tag_words[(page ^ page / PLX__TAG_PAGES * PLX__TAG_MIX) % PLX__TAG_PAGES];
+}
+
 static inline _Atomic(uint64_t) *plx__tag_word(const void *object)
 {
-    return &plx__tag_words[(uintptr_t)object / PLX__TAG_PAGE % PLX__TAG_PAGES];
+    return plx__tag_place((uintptr_t)object / PLX__TAG_PAGE);
 }
 
 static inline uint64_t plx__tag_bit(const void *object)
@@ -59,6 +70,7 @@ static inline uint64_t plx__tag_bit(const void *object)
     return UINT64_C(1) << (uintptr_t)object / PLX__TAG_SPACE % 32;
 }
 
+/* What the word's place does not say of the page's number. */
 static inline uint64_t plx__tag_rest(const void *object)
 {
     return (uintptr_t)object / PLX__TAG_PAGE / PLX__TAG_PAGES;
@@ -67,6 +79,8 @@ static inline uint64_t plx__tag_rest(const void *object)
 /* The owner of an object that has a tag, else NULL. The object is not looked at. */
 static inline void *plx__tag_owner(const void *object)
 {
+    if (!PLX__HAS_TAGS)
+        return NULL;
     uint64_t word = atomic_load_explicit(plx__tag_word(object), memory_order_relaxed);
     if (word >> PLX__TAG_REST_BIT != plx__tag_rest(object) || !(word & plx__tag_bit(object)))
         return NULL;
@@ -77,10 +91,12 @@ static inline void *plx__tag_owner(const void *object)
 /* Gives an object a tag, if it can have one, or takes it away. */
 static inline void plx__tag_set(uint32_t owner, const void *object, bool is_set)
 {
+    if (!PLX__HAS_TAGS || owner == 0)
+        return;
     _Atomic(uint64_t) *place = plx__tag_word(object);
     uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
     uint64_t head = plx__tag_rest(object) * PLX__TAG_OWNERS + owner;
-    if (owner == 0 || word >> PLX__TAG_OWNER_BIT != head)
+    if (word >> PLX__TAG_OWNER_BIT != head)
         return;
     word &= ~plx__tag_bit(object);
     word |= is_set ? plx__tag_bit(object) : 0;
@@ -90,6 +106,8 @@ static inline void plx__tag_set(uint32_t owner, const void *object, bool is_set)
 /* Takes away a tag that was found. */
 static inline void plx__tag_clear(const void *object)
 {
+    if (!PLX__HAS_TAGS)
+        return;
     _Atomic(uint64_t) *place = plx__tag_word(object);
     uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
     atomic_store_explicit(place, word & ~plx__tag_bit(object), memory_order_relaxed);

@@ -37,9 +37,9 @@
 /* A slot has to be reused sixteen million times before a stale token looks right. */
 #define PLX__GENERATION_BITS 24
 
-/* Pages of a kilobyte that can have tags at a time: those of a million timers. It is half a
-   megabyte, of which the system provides what is used. And how many contexts can have some, as a
-   power of two. Together they leave room for addresses of 48 bits. */
+/* Pages of a kilobyte that can have tags at a time: those of a million timers, if they lie
+   together. It is half a megabyte, of which the system provides what is used. And the bits of the
+   number of a context that has some. Together they leave room for addresses of 48 bits. */
 #define PLX__TAG_PAGES       65536
 #define PLX__TAG_OWNER_BITS  10
 

@@ -219,12 +219,12 @@ struct plx_context {
 
     uint32_t timer_watchers; /* active timers, running or not, and ended ones that are staged */
     uint32_t staged_count;   /* words in `staged` */
-    uint32_t shown_count;    /* up to here, who was removed looks like it */
+    uint32_t shown_count;    /* up to here, those that were removed are not PLX__ACTIVE any more */
 
     bool has_ghosts; /* the kernel may hold descriptors that were closed and removed */
     bool is_raised;  /* the nested descriptor was made to show ready */
     bool saw_wake;   /* the kernel reported a wake in this wait */
-    bool has_unseen; /* further on in `staged` there are some that do not */
+    bool has_unseen; /* further on in `staged` there are some that still are */
     int64_t alarm;   /* what wakes the nested descriptor; PLX__NEVER: nothing */
 
     /* Brought in by other threads and signal handlers, the latest first. */
@@ -359,8 +359,17 @@ struct plx_watcher *plx__watcher_take(struct plx_context *context, enum plx__kin
 int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
                      plx_callback *callback, void *data, plx_watcher **ret_watcher);
 
-/* Timers are removed without a look at them. This makes them look like it. (src/sources/timer.h) */
+/* Timers that were removed without a look at them may still be PLX__ACTIVE. Here that ends. */
 void plx__timers_show(struct plx_context *context);
+
+static inline bool plx__watcher_is_active(struct plx_context *context,
+                                          const struct plx_watcher *watcher)
+{
+    if (watcher->flags & PLX__ACTIVE && context->has_unseen &&
+        plx__watcher_kind(watcher) == PLX__KIND_TIMER)
+        plx__timers_show(context);
+    return watcher->flags & PLX__ACTIVE;
+}
 
 /* NULL if it was added without one. */
 plx_callback *plx__watcher_callback(const struct plx_watcher *watcher);
@@ -374,9 +383,7 @@ static inline int plx__watcher_check(const struct plx_watcher *watcher,
     *ret_context = plx__watcher_owner(watcher);
     if (plx__is_forked(*ret_context))
         return PLX_ERR_FORKED;
-    if ((*ret_context)->has_unseen)
-        plx__timers_show(*ret_context);
-    return watcher->flags & PLX__ACTIVE ? PLX_OK : PLX_ERR_INACTIVE;
+    return plx__watcher_is_active(*ret_context, watcher) ? PLX_OK : PLX_ERR_INACTIVE;
 }
 
 /* Silences an active watcher until modify. */

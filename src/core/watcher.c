@@ -196,12 +196,7 @@ void plx_watcher_set_background(plx_watcher *watcher, bool is_background)
 
 bool plx_watcher_is_active(const plx_watcher *watcher)
 {
-    if (!watcher)
-        return false;
-    struct plx_context *context = plx__watcher_owner(watcher);
-    if (context->has_unseen)
-        plx__timers_show(context);
-    return watcher->flags & PLX__ACTIVE;
+    return watcher && plx__watcher_is_active(plx__watcher_owner(watcher), watcher);
 }
 
 uint32_t plx_watcher_events(const plx_watcher *watcher)
@@ -211,7 +206,7 @@ uint32_t plx_watcher_events(const plx_watcher *watcher)
 
 uint32_t plx_watcher_triggered(const plx_watcher *watcher)
 {
-    if (!watcher || !(watcher->flags & PLX__ACTIVE))
+    if (!watcher || !(watcher->flags & PLX__ACTIVE)) /* of a timer that is gone nothing triggered */
         return 0;
     return watcher->triggered & (watcher->events | PLX__UNASKED);
 }

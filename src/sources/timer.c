@@ -20,6 +20,8 @@ struct timer {
     plx_duration every;
 };
 
+static_assert(sizeof(struct timer) >= PLX__TAG_SPACE, "each has a tag of its own");
+
 static struct timer *to_timer(struct plx_watcher *watcher)
 {
     return (struct timer *)watcher;
@@ -163,7 +165,7 @@ const struct plx__kind_ops plx__kind_timer = {
 
 static inline void end(struct plx_context *context, struct plx_watcher *watcher, bool is_in_wait)
 {
-    watcher->flags &= (uint16_t)~PLX__ACTIVE; /* nobody may have looked at it */
+    watcher->flags &= (uint16_t)~PLX__ACTIVE; /* see plx__timers_show() */
     context->timer_watchers--;
     halt(context, watcher);
     if (is_in_wait)

@@ -31,7 +31,8 @@ struct plx_watcher *plx__timer_take(struct plx_context *context);
  *
  * - two words for one that was moved: its watcher, and how long after the next look at the clock it
  *   is due. PLX_FOREVER: it was stopped, is PLX__MUTED already, and still in the queue.
- * - one word for one that was removed: its watcher, plus 1.
+ * - one word for one that was removed: its watcher, plus 1. Nobody may have looked at it: then it
+ *   is still PLX__ACTIVE, until plx__timers_show().
  */
 #define PLX__STAGED_REMOVAL 1u
 
@@ -75,8 +76,8 @@ static inline void plx__timer_stage_removal(struct plx_context *context,
 }
 
 /*
- * A timer is tagged while there is nothing of it that a call would have to look at: it runs, its
- * flags are PLX__ACTIVE and no others, and nothing is triggered.
+ * A timer is tagged only while there is nothing of it that a call would have to look at: it runs,
+ * its flags are PLX__ACTIVE and no others, and nothing is triggered.
  */
 static inline void plx__timer_tag(struct plx_context *context, const struct plx_watcher *watcher)
 {

@@ -543,8 +543,7 @@ static void *time_often(void *argument)
     return NULL;
 }
 
-/* Their timers lie side by side in memory, and where one context had some the next one has others.
- */
+/* What finds them by their addresses is the same for all contexts. */
 static void timers_come_and_go_in_all_threads(plx_backend backend)
 {
     struct lives lives = {.backend = backend};

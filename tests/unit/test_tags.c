@@ -82,28 +82,37 @@ START_TEST(a_page_has_one_owner)
 }
 END_TEST
 
+static uintptr_t across_from(uintptr_t address)
+{
+    uintptr_t other = address + PAGE;
+    while (plx__tag_word(at(other)) != plx__tag_word(at(address)))
+        other += PAGE;
+    return other;
+}
+
 /* They have the same place. Who comes second gets it when the first one goes. */
 START_TEST(pages_that_lie_across_are_not_taken_for_each_other)
 {
     int ours;
+    const uintptr_t across = across_from(BLOCK);
     uint32_t owner = plx__tags_enlist(&ours);
     plx__tags_open(owner, at(BLOCK), PAGE);
-    plx__tags_open(owner, at(BLOCK + ACROSS), PAGE);
-    plx__tag_set(owner, at(BLOCK + ACROSS), true);
+    plx__tags_open(owner, at(across), PAGE);
+    plx__tag_set(owner, at(across), true);
     ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK + ACROSS)));
+    ck_assert_ptr_null(plx__tag_owner(at(across)));
     plx__tag_set(owner, at(BLOCK), true);
     ck_assert_ptr_eq(plx__tag_owner(at(BLOCK)), &ours);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK + ACROSS)));
-    plx__tags_close(owner, at(BLOCK + ACROSS), PAGE);
+    ck_assert_ptr_null(plx__tag_owner(at(across)));
+    plx__tags_close(owner, at(across), PAGE);
     ck_assert_ptr_eq(plx__tag_owner(at(BLOCK)), &ours);
     plx__tags_close(owner, at(BLOCK), PAGE);
 
-    plx__tags_open(owner, at(BLOCK + ACROSS), PAGE);
-    plx__tag_set(owner, at(BLOCK + ACROSS), true);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK + ACROSS)), &ours);
+    plx__tags_open(owner, at(across), PAGE);
+    plx__tag_set(owner, at(across), true);
+    ck_assert_ptr_eq(plx__tag_owner(at(across)), &ours);
     ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
-    plx__tags_close(owner, at(BLOCK + ACROSS), PAGE);
+    plx__tags_close(owner, at(across), PAGE);
     plx__tags_dismiss(owner);
 }
 END_TEST
@@ -156,6 +165,14 @@ START_TEST(high_addresses_have_no_tags)
 }
 END_TEST
 
+/* As the heaps of threads lie in glibc: 64 MiB from one to the next. */
+START_TEST(pages_at_even_distances_have_different_places)
+{
+    for (uintptr_t i = 1; i < 64; i++)
+        REQUIRE(plx__tag_word(at(BLOCK)) != plx__tag_word(at(BLOCK + i * ACROSS)));
+}
+END_TEST
+
 Suite *tags_suite(void)
 {
     Suite *suite = suite_create("tags");
@@ -164,6 +181,7 @@ Suite *tags_suite(void)
     tcase_add_test(tests, a_tag_comes_and_goes_and_its_neighbours_stay);
     tcase_add_test(tests, a_page_has_one_owner);
     tcase_add_test(tests, pages_that_lie_across_are_not_taken_for_each_other);
+    tcase_add_test(tests, pages_at_even_distances_have_different_places);
     tcase_add_test(tests, owners_without_a_number_have_no_tags);
     tcase_add_test(tests, high_addresses_have_no_tags);
     suite_add_tcase(suite, tests);
