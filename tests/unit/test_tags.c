@@ -39,7 +39,7 @@ START_TEST(a_tag_comes_and_goes_and_its_neighbours_stay)
         ck_assert_ptr_eq(plx__tag_owner(at(i)), &ours);
     }
     for (uintptr_t i = BLOCK + 8; i < BLOCK + 4 * PAGE; i += 2 * PLX__TAG_SPACE) {
-        if (i / 2 % 2)
+        if (i / (2 * PLX__TAG_SPACE) % 2)
             plx__tag_clear(at(i));
         else
             plx__tag_set(owner, at(i), false);
