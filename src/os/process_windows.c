@@ -31,8 +31,10 @@ int plx__process_wait_open(struct plx__process_wait *wait, int64_t pid)
     wait->process = OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)pid);
     if (!wait->process)
         return open_failed();
+    /* Not in the wait thread: Wine 8 fails in UnregisterWaitEx() while a call is about to begin
+     * there. */
     if (RegisterWaitForSingleObject(&wait->registration, wait->process, call_back, wait, INFINITE,
-                                    WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD))
+                                    WT_EXECUTEONLYONCE))
         return PLX_OK;
     int code = plx__os_error();
     CloseHandle(wait->process);
