@@ -6,7 +6,9 @@ timers_metrics='move_ns ns less move to a random deadline
 again_ns ns less push back by the idle timeout
 start_ns ns less start
 stop_ns ns less stop
-expire_ns ns less expire and report'
+expire_ns ns less expire and report
+nothing_ns ns - the loop, with a call that does nothing
+clock_ns ns - a reading of the clock'
 timers_limit=raw_wheel
 timers_headline=timers=100000
 timers_blocks=40
