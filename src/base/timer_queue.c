@@ -202,9 +202,16 @@ static bool is_crowded(const struct plx__timer_queue *queue)
     return queue->heap.count >= less_of(limit, queue->heap.capacity);
 }
 
+/* While nobody has asked who is next, the heap stays empty: a thousand timers that are started
+   before the first wait would be sifted, and for the most part be far soon after. */
 static void insert(struct plx__timer_queue *queue, struct plx__timer_entry entry, void *object)
 {
     int64_t key = key_of(&entry);
+    if (queue->heap.count == 0 && queue->far.capacity > 0) {
+        queue->floor = key < queue->floor ? key : queue->floor;
+        plx__timer_push_far(queue, entry, object);
+        return;
+    }
     if (key <= queue->floor && is_crowded(queue))
         cut_heap(queue);
     if (key <= queue->floor)

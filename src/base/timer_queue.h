@@ -10,8 +10,9 @@
  *
  * Starting a far timer appends it, stopping it leaves a hole for the next one, moving it changes
  * its key. Order is paid for only when the time comes near, and most timers are stopped or moved
- * before that. When the heap has been used up, one pass over the far ones picks the next few, up to
- * a floor that a sample suggests. When many were added to the heap, the latest of it become far.
+ * before that. When the heap has been used up, and somebody asks who is next, one pass over the far
+ * ones picks the next few, up to a floor that a sample suggests; until somebody asks, whoever comes
+ * is far. When many were added to the heap, the latest of it become far.
  *
  * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
  * which is put right by whoever comes across it. So a key is never later than its deadline.
@@ -184,8 +185,9 @@ static inline void plx__timers_remove(struct plx__timer_queue *queue, void *obje
         plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
     else
         plx__timers_leave_heap(queue, object);
-    queue->count--;
     *plx__timer_place(queue, object) = 0;
+    if (--queue->count == 0)
+        queue->floor = INT64_MAX; /* and falls with those that come */
 }
 
 /*

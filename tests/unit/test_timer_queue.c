@@ -494,6 +494,31 @@ START_TEST(removing_all_leaves_no_holes)
 }
 END_TEST
 
+/* Those that are started and stopped before anybody asks for the first are not put in order. */
+START_TEST(nobody_is_near_before_somebody_asks)
+{
+    static struct fixture fixture;
+    struct random random = random_open();
+    fixture_open(&fixture);
+    add_random(&fixture, &random, SECOND);
+    for (size_t i = 0; i < MANY; i++)
+        plx__timers_remove(&fixture.queue, fixture.timers[i]);
+    int64_t least = SECOND;
+    for (size_t i = 0; i < MANY; i++) {
+        int64_t deadline = (int64_t)random_below(&random, SECOND);
+        least = deadline < least ? deadline : least;
+        add(&fixture, i, deadline);
+    }
+    ck_assert(!plx__timers_may_be_due(&fixture.queue, least - 1));
+    ck_assert_uint_eq(fixture.queue.far.count, MANY);
+    check_invariants(&fixture);
+    ck_assert_int_eq(plx__timers_earliest(&fixture.queue), least);
+    ck_assert_uint_lt(fixture.queue.far.count, MANY);
+    ck_assert_uint_eq(take_all(&fixture, SECOND), MANY);
+    fixture_close(&fixture);
+}
+END_TEST
+
 /* Twelve bytes, a share of them again for the heap, and an eighth for growth. */
 START_TEST(a_timer_costs_what_it_is_said_to)
 {
@@ -642,6 +667,7 @@ Suite *timer_queue_suite(void)
     tcase_add_test(tests, all_that_room_was_made_for_may_be_far);
     tcase_add_test(tests, the_places_of_removed_timers_are_used_again);
     tcase_add_test(tests, removing_all_leaves_no_holes);
+    tcase_add_test(tests, nobody_is_near_before_somebody_asks);
     tcase_add_test(tests, a_timer_costs_what_it_is_said_to);
     tcase_add_test(tests, a_million_random_steps_agree_with_a_tournament);
     suite_add_tcase(suite, tests);
