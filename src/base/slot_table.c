@@ -163,7 +163,9 @@ bool plx__slots_next_word(struct plx__slot_table *table, unsigned kind)
     struct plx__slab *slab = pool->slab;
     unsigned index = plx__lowest_bit(slab->words);
     pool->word = &slab->free[index];
-    pool->start = (uintptr_t)plx__slab_slot(slab, slab->first + index * 64 * pool->stride);
+    struct plx__slot *first = plx__slab_slot(slab, slab->first + index * 64 * pool->stride);
+    pool->start = (uintptr_t)first;
+    pool->number = plx__slot_number(first);
     return true;
 }
 

@@ -38,6 +38,7 @@
 
 #include "src/base/alloc.h"
 #include "src/base/compiler.h"
+#include "src/base/tags.h"
 #include "src/base/tuning.h"
 
 /* The first member of every object in the table. */
@@ -88,9 +89,10 @@ struct plx__slab {
 struct plx__slot_pool {
     uint64_t *word;         /* the free slots that go out next: one of the words of `slab` */
     uintptr_t start;        /* where the slot of its bit 0 is */
+    uint32_t number;        /* of that slot */
+    uint32_t free_count;    /* of all slabs */
     struct plx__slab *slab; /* NULL before the first */
     struct plx__slab *open; /* another one with free slots, or NULL */
-    uint32_t free_count;    /* of all slabs */
     uint16_t stride;        /* from slot to slot, in units */
     bool has_tags;          /* see plx__slots_tag() */
 };
@@ -103,7 +105,8 @@ struct plx__slot_table {
     uint32_t slab_capacity;
     uint32_t units;      /* of all slabs */
     uint32_t tag_number; /* of the owner, as soon as there are slabs with tags */
-    uint64_t no_word;    /* 0: of a class without a slab */
+    struct plx__tag_cursor tagged;
+    uint64_t no_word; /* 0: of a class without a slab */
     struct plx__slot_pool pools[PLX__SLOT_CLASSES];
 };
 
@@ -185,18 +188,29 @@ static inline struct plx__slot *plx__slab_slot(const struct plx__slab *slab, uin
     return (struct plx__slot *)((uintptr_t)slab + (uintptr_t)offset * PLX__SLOT_UNIT);
 }
 
-/* An object of which only the slot is set, or NULL when there is no memory. */
-static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
+/* plx__slots_take() for who needs the slot's number as well. Here it is known, and later two loads
+   away. */
+static inline void *plx__slots_take_numbered(struct plx__slot_table *table, unsigned kind,
+                                             uint32_t *ret_number)
 {
     struct plx__slot_pool *pool = &table->pools[kind];
     if (*pool->word == 0 && !plx__slots_next_word(table, kind))
         return NULL;
     uint64_t bits = *pool->word;
-    uintptr_t offset = (uintptr_t)plx__lowest_bit(bits) * pool->stride * PLX__SLOT_UNIT;
+    uint32_t units = plx__lowest_bit(bits) * pool->stride;
+    uintptr_t address = pool->start + (uintptr_t)units * PLX__SLOT_UNIT;
     *pool->word = bits & (bits - 1);
     pool->free_count--;
-    PLX__PREFETCH((void *)(pool->start + offset + PLX__SLOT_AHEAD));
-    return (void *)(pool->start + offset);
+    PLX__PREFETCH((void *)(address + PLX__SLOT_AHEAD));
+    *ret_number = pool->number + units;
+    return (void *)address;
+}
+
+/* An object of which only the slot is set, or NULL when there is no memory. */
+static inline void *plx__slots_take(struct plx__slot_table *table, unsigned kind)
+{
+    uint32_t number;
+    return plx__slots_take_numbered(table, kind, &number);
 }
 
 /* Puts back a retired slot, or one of whose token nobody has a copy. */

@@ -34,9 +34,14 @@ static void claim(_Atomic(uint64_t) *place, uint64_t head)
         atomic_compare_exchange_strong(place, &none, head << PLX__TAG_OWNER_BIT);
 }
 
+static bool is_of(_Atomic(uint64_t) *place, uint64_t head)
+{
+    return atomic_load(place) >> PLX__TAG_OWNER_BIT == head;
+}
+
 static void release(_Atomic(uint64_t) *place, uint64_t head)
 {
-    if (PLX__HAS_TAGS && atomic_load(place) >> PLX__TAG_OWNER_BIT == head)
+    if (PLX__HAS_TAGS && is_of(place, head))
         atomic_store(place, 0);
 }
 
@@ -56,4 +61,14 @@ void plx__tags_open(uint32_t owner, const void *block, size_t size)
 void plx__tags_close(uint32_t owner, const void *block, size_t size)
 {
     for_each_page(owner, block, size, release);
+}
+
+/* Only the owner gives a word back, when none of its objects is left. */
+void plx__tag_cursor_move(struct plx__tag_cursor *cursor, uint32_t owner, const void *object)
+{
+    uintptr_t page = (uintptr_t)object / PLX__TAG_PAGE;
+    _Atomic(uint64_t) *place = plx__tag_place(page);
+    bool is_ours = owner != 0 && is_of(place, head_of(owner, page));
+    cursor->page = page;
+    cursor->word = is_ours ? place : &cursor->none;
 }

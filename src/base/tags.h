@@ -76,16 +76,40 @@ static inline uint64_t plx__tag_rest(const void *object)
     return (uintptr_t)object / PLX__TAG_PAGE / PLX__TAG_PAGES;
 }
 
-/* The owner of an object that has a tag, else NULL. The object is not looked at. */
-static inline void *plx__tag_owner(const void *object)
+/* Has the object a tag, and whose is it? The object is not looked at. */
+static inline bool plx__tag_find(const void *object, void **ret_owner)
 {
     if (!PLX__HAS_TAGS)
-        return NULL;
+        return false;
     uint64_t word = atomic_load_explicit(plx__tag_word(object), memory_order_relaxed);
     if (word >> PLX__TAG_REST_BIT != plx__tag_rest(object) || !(word & plx__tag_bit(object)))
-        return NULL;
+        return false;
     uint64_t number = word >> PLX__TAG_OWNER_BIT & (PLX__TAG_OWNERS - 1);
-    return atomic_load_explicit(&plx__tag_owners[number], memory_order_relaxed);
+    *ret_owner = atomic_load_explicit(&plx__tag_owners[number], memory_order_relaxed);
+    return true;
+}
+
+/*
+ * The page of the object that got a tag last. Objects are taken in the order of their addresses, so
+ * that the next one is mostly there as well.
+ */
+struct plx__tag_cursor {
+    uintptr_t page;
+    _Atomic(uint64_t) *word; /* of the page; or `none`, if objects there can have no tag */
+    _Atomic(uint64_t) none;
+};
+
+void plx__tag_cursor_move(struct plx__tag_cursor *cursor, uint32_t owner, const void *object);
+
+/* Gives an object a tag, if it can have one. All that come here are of one owner. */
+static inline void plx__tag_give(struct plx__tag_cursor *cursor, uint32_t owner, const void *object)
+{
+    if (!PLX__HAS_TAGS)
+        return;
+    if ((uintptr_t)object / PLX__TAG_PAGE != cursor->page)
+        plx__tag_cursor_move(cursor, owner, object);
+    uint64_t word = atomic_load_explicit(cursor->word, memory_order_relaxed);
+    atomic_store_explicit(cursor->word, word | plx__tag_bit(object), memory_order_relaxed);
 }
 
 /* Gives an object a tag, if it can have one, or takes it away. */

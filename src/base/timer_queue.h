@@ -161,14 +161,16 @@ static inline void plx__timer_leave_far(struct plx__timer_queue *queue, uint32_t
         queue->far.count = queue->hole = queue->hole_count = 0;
 }
 
-/* Queues an object that is not queued; there has to be room. Most are far. */
-static inline void plx__timers_add(struct plx__timer_queue *queue, void *object, int64_t deadline)
+/* Queues an object, whose slot has this number, that is not queued; there has to be room. Most are
+   far. */
+static inline void plx__timers_add(struct plx__timer_queue *queue, void *object, uint32_t number,
+                                   int64_t deadline)
 {
     if (deadline <= queue->floor) {
         plx__timers_put(queue, object, deadline);
         return;
     }
-    struct plx__timer_entry entry = {.number = plx__slot_number(object)};
+    struct plx__timer_entry entry = {.number = number};
     plx__timer_set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
     plx__timer_push_far(queue, entry, object);

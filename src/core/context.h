@@ -218,8 +218,8 @@ struct plx_context {
     int64_t now;               /* the clock, read at most once between two sleeps; 0: not yet */
 
     uint32_t timer_watchers; /* active timers, running or not, and ended ones that are staged */
-    uint32_t staged_count;   /* words in `staged` */
-    uint32_t shown_count;    /* up to here, those that were removed are not PLX__ACTIVE any more */
+    uint64_t *staged_end;    /* behind the last word in `staged` */
+    uint64_t *shown_end;     /* up to here, those that were removed are not PLX__ACTIVE any more */
 
     bool has_ghosts; /* the kernel may hold descriptors that were closed and removed */
     bool is_raised;  /* the nested descriptor was made to show ready */

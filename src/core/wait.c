@@ -198,7 +198,7 @@ PLX__APART static int wait_fully(struct plx_context *context, struct plx_watcher
                                  int capacity, plx_duration timeout)
 {
     context->now = 0;
-    if (context->staged_count > 0) /* before anything else is freed */
+    if (plx__timers_are_staged(context)) /* before anything else is freed */
         plx__timers_settle(context, true);
     int code = PLX_OK;
     if (context->touched != PLX__SLOT_NONE) {
@@ -228,7 +228,7 @@ static PLX__INLINE int wait_until(struct plx_context *context, struct plx_watche
                                   int capacity, plx_duration timeout)
 {
     bool is_plain = (chores(context, PLX__ARRIVED) | context->timers.count) == 0;
-    assert(!is_plain || context->staged_count == 0); /* only what is queued is staged */
+    assert(!is_plain || !plx__timers_are_staged(context)); /* only what is queued is staged */
     if (PLX__LIKELY(is_plain) && capacity <= PLX__BATCH)
         return wait_plainly(context, ret_ready, capacity, timeout);
     return wait_fully(context, ret_ready, capacity, timeout);

@@ -41,6 +41,12 @@ plx_handle plx_timer(plx_duration after, plx_duration every)
     return handle;
 }
 
+static void nothing_is_staged(struct plx_context *context)
+{
+    context->staged_end = context->shown_end = context->staged;
+    context->has_unseen = false;
+}
+
 void plx__timers_begin(struct plx_context *context)
 {
     const struct plx__timer_layout layout = {
@@ -48,6 +54,7 @@ void plx__timers_begin(struct plx_context *context)
         .place = offsetof(struct timer, watcher.target.place),
     };
     plx__timers_open(&context->timers, &context->allocator, &context->slots, layout);
+    nothing_is_staged(context);
 }
 
 static void halt(struct plx_context *context, struct plx_watcher *watcher)
@@ -73,11 +80,17 @@ PLX__RARE static int make_room(struct plx_context *context)
     return plx__timers_reserve(&context->timers, context->timer_watchers + 1);
 }
 
-/* The durations are not to be loaded together: the caller has just stored them with two stores, and
-   a load of what both have written waits until they have reached the cache. */
+/*
+ * Processors finish what was begun before they read the clock, so that nothing may be far away: the
+ * caller's pointer is fetched as soon as it is known.
+ *
+ * The durations are not to be loaded together: the caller has just stored them with two stores, and
+ * a load of what both have written waits until they have reached the cache.
+ */
 int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
                    plx_callback *callback, void *data, plx_watcher **ret_watcher)
 {
+    PLX__PREFETCH(ret_watcher);
     plx_duration after = handle->as.timer.after;
     PLX__HIDE(handle);
     plx_duration every = handle->as.timer.every;
@@ -90,8 +103,8 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
             return code;
     }
     const unsigned class = plx__kind_class(PLX__KIND_TIMER, callback != NULL);
-    bool runs = after != PLX_FOREVER;
-    struct timer *timer = plx__slots_take(&context->slots, class);
+    uint32_t number;
+    struct timer *timer = plx__slots_take_numbered(&context->slots, class, &number);
     if (!timer)
         return PLX_ERR_NOMEM;
 
@@ -101,17 +114,20 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
     timer->watcher.events = (uint16_t)events;
     timer->watcher.triggered = 0;
     timer->watcher.kernel = 0;
-    timer->watcher.flags = runs ? PLX__ACTIVE : PLX__ACTIVE | PLX__MUTED;
+    timer->watcher.flags = PLX__ACTIVE;
     timer->after = after;
     timer->every = every;
     if (callback)
         *plx__callback_place(&timer->watcher, sizeof *timer) = callback;
     context->timer_watchers++;
     context->active_count++;
-    context->armed_count += runs;
-    plx__tag_set(context->slots.tag_number, timer, runs);
-    if (runs)
-        plx__timers_add(&context->timers, timer, plx__deadline(plx__os_now(), after));
+    context->armed_count++;
+    if (PLX__LIKELY(after != PLX_FOREVER)) {
+        plx__tag_give(&context->slots.tagged, context->slots.tag_number, timer);
+        plx__timers_add(&context->timers, timer, number, plx__deadline(plx__os_now(), after));
+    } else {
+        plx__watcher_mute(context, &timer->watcher);
+    }
     plx__nest_update(context);
     if (ret_watcher)
         *ret_watcher = &timer->watcher;
@@ -184,45 +200,43 @@ static inline struct plx_watcher *staged_watcher(uint64_t word)
     return (struct plx_watcher *)(uintptr_t)(word & ~(uint64_t)PLX__STAGED_REMOVAL);
 }
 
-static inline const uint64_t *next_staged(const uint64_t *word)
+static inline void move(struct plx_context *context, struct plx_watcher *watcher, int64_t now,
+                        plx_duration after)
 {
-    return word + (is_removal(*word) ? 1 : 2);
+    if (after == PLX_FOREVER)
+        halt(context, watcher);
+    else
+        plx__timers_set_at(&context->timers, watcher, watcher->target.place,
+                           &to_timer(watcher)->deadline, plx__deadline(now, after));
 }
 
-/* One that was removed after it was moved stands there twice: it moves, and leaves. The clock is
-   read when somebody needs it. */
+/* One that was removed after it was moved stands there twice: it moves, and leaves. */
 void plx__timers_settle(struct plx_context *context, bool is_in_wait)
 {
-    const uint64_t *word = context->staged, *last = word + context->staged_count;
-    int64_t now = 0;
-    while (word != last) {
+    const uint64_t *word = context->staged, *end_word = context->staged_end;
+    int64_t now = plx__now(context);
+    while (word != end_word) {
         struct plx_watcher *watcher = staged_watcher(*word);
         if (is_removal(*word)) {
             end(context, watcher, is_in_wait);
-        } else if ((plx_duration)word[1] == PLX_FOREVER) {
-            halt(context, watcher);
+            word++;
         } else {
-            if (now == 0)
-                now = plx__now(context);
-            plx__timers_set_at(&context->timers, watcher, watcher->target.place,
-                               &to_timer(watcher)->deadline,
-                               plx__deadline(now, (plx_duration)word[1]));
+            move(context, watcher, now, (plx_duration)word[1]);
+            word += 2;
         }
-        word = next_staged(word);
     }
-    context->staged_count = context->shown_count = 0;
-    context->has_unseen = false;
+    nothing_is_staged(context);
 }
 
 PLX__APART void plx__timers_show(struct plx_context *context)
 {
-    const uint64_t *last = context->staged + context->staged_count;
-    const uint64_t *word = context->staged + context->shown_count;
-    for (; word != last; word = next_staged(word)) {
+    const uint64_t *word = context->shown_end;
+    while (word != context->staged_end) {
         if (is_removal(*word))
             staged_watcher(*word)->flags &= (uint16_t)~PLX__ACTIVE;
+        word += is_removal(*word) ? 1 : 2;
     }
-    context->shown_count = context->staged_count;
+    context->shown_end = context->staged_end;
     context->has_unseen = false;
 }
 
@@ -274,9 +288,11 @@ PLX__APART static int again(struct plx_watcher *watcher, plx_duration after)
 /* Called for every message of a server. tests/cost counts the instructions. */
 int plx_watcher_again(plx_watcher *watcher, plx_duration after)
 {
-    struct plx_context *context = plx__timer_unseen(watcher);
-    if (!PLX__LIKELY(context && after >= 0))
+    struct plx_context *context;
+    if (!PLX__LIKELY(plx__timer_is_unseen(watcher, &context) && after >= 0))
         return again(watcher, after);
+    PLX__PREFETCH(&watcher->target.place);
+    PLX__PREFETCH(&to_timer(watcher)->deadline);
     plx__timer_stage_move(context, watcher, after);
     return PLX_OK;
 }

@@ -36,6 +36,11 @@ struct plx_watcher *plx__timer_take(struct plx_context *context);
  */
 #define PLX__STAGED_REMOVAL 1u
 
+static inline bool plx__timers_are_staged(const struct plx_context *context)
+{
+    return context->staged_end != context->staged;
+}
+
 /* Does what was staged. What was removed is freed as well, but only in a wait. */
 void plx__timers_settle(struct plx_context *context, bool is_in_wait);
 
@@ -46,33 +51,33 @@ void plx__timers_settle_now(struct plx_context *context);
    that is to do no harm, where records are about to be written. */
 static inline void plx__timers_settle_strays(struct plx_context *context)
 {
-    if (context->staged_count > 0)
+    if (plx__timers_are_staged(context))
         plx__timers_settle(context, false);
 }
 
 /* There is always room for one change more. */
-static inline void plx__timer_staged(struct plx_context *context, uint32_t count)
+static inline void plx__timer_staged(struct plx_context *context, uint64_t *end)
 {
-    context->staged_count = count;
-    if (count + 2 > PLX__STAGED)
+    context->staged_end = end;
+    if (end > &context->staged[PLX__STAGED - 2])
         plx__timers_settle_now(context);
 }
 
 static inline void plx__timer_stage_move(struct plx_context *context, struct plx_watcher *watcher,
                                          plx_duration after)
 {
-    uint32_t count = context->staged_count;
-    context->staged[count] = (uintptr_t)watcher;
-    context->staged[count + 1] = (uint64_t)after;
-    plx__timer_staged(context, count + 2);
+    uint64_t *word = context->staged_end;
+    word[0] = (uintptr_t)watcher;
+    word[1] = (uint64_t)after;
+    plx__timer_staged(context, word + 2);
 }
 
 static inline void plx__timer_stage_removal(struct plx_context *context,
                                             struct plx_watcher *watcher)
 {
-    uint32_t count = context->staged_count;
-    context->staged[count] = (uintptr_t)watcher | PLX__STAGED_REMOVAL;
-    plx__timer_staged(context, count + 1);
+    uint64_t *word = context->staged_end;
+    word[0] = (uintptr_t)watcher | PLX__STAGED_REMOVAL;
+    plx__timer_staged(context, word + 1);
 }
 
 /*
@@ -91,27 +96,28 @@ static inline void plx__timer_untag(struct plx_context *context, const struct pl
 }
 
 /*
- * The context of a timer that need not be looked at, and whose changes are staged, or NULL. The
- * next wait looks at it: by then it has come.
+ * Need a timer not be looked at, and are its context's changes staged? The next wait looks at it:
+ * by then it has come.
  */
-static inline struct plx_context *plx__timer_unseen(const struct plx_watcher *watcher)
+static inline bool plx__timer_is_unseen(const struct plx_watcher *watcher,
+                                        struct plx_context **ret_context)
 {
-    struct plx_context *owner = plx__tag_owner(watcher);
-    if (!owner)
-        return NULL;
+    void *owner;
+    if (!plx__tag_find(watcher, &owner))
+        return false;
     assert(watcher->flags == PLX__ACTIVE && watcher->triggered == 0);
-    PLX__PREFETCH(watcher);
-    PLX__PREFETCH(watcher + 1);
-    struct plx_context *context = plx__guess_owner(owner);
-    return plx__is_forked(context) || plx__is_nested(context) ? NULL : context;
+    *ret_context = plx__guess_owner(owner);
+    return !plx__is_forked(*ret_context) && !plx__is_nested(*ret_context);
 }
 
 /* plx_watcher_remove() of such a timer. False: it is none. */
 static inline bool plx__timer_remove_unseen(struct plx_watcher *watcher)
 {
-    struct plx_context *context = plx__timer_unseen(watcher);
-    if (!context)
+    struct plx_context *context;
+    if (!plx__timer_is_unseen(watcher, &context))
         return false;
+    PLX__PREFETCH(watcher);
+    PLX__PREFETCH(&watcher->flags);
     plx__tag_clear(watcher);
     context->active_count--;
     context->armed_count--;

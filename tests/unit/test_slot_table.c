@@ -50,8 +50,10 @@ static void fixture_close(struct fixture *fixture)
 
 static struct plx__slot *take(struct fixture *fixture, unsigned kind)
 {
-    struct plx__slot *slot = plx__slots_take(&fixture->table, kind);
+    uint32_t number = PLX__SLOT_NONE;
+    struct plx__slot *slot = plx__slots_take_numbered(&fixture->table, kind, &number);
     REQUIRE(slot != NULL);
+    REQUIRE(number == plx__slot_number(slot));
     return slot;
 }
 
@@ -422,18 +424,20 @@ START_TEST(tags_are_those_of_the_owner_and_go_with_the_table)
     }
     size_t found = 0;
     for (size_t i = 0; i < MANY; i++) {
-        const void *owner = plx__tag_owner(slots[i]);
-        REQUIRE(owner == NULL || (owner == &fixture.owner && i % 3 == 1));
-        found += owner != NULL;
+        void *owner = NULL;
+        bool is_tagged = plx__tag_find(slots[i], &owner);
+        REQUIRE(!is_tagged || (owner == &fixture.owner && i % 3 == 1));
+        found += is_tagged;
     }
     ck_assert_uint_gt(found, PLX__SLOTS_PER_SLAB == 1 ? 0 : MANY / 4);
     uint32_t number = fixture.table.tag_number;
+    void *none;
     fixture_close(&fixture);
     for (size_t i = 0; i < MANY; i++)
-        REQUIRE(plx__tag_owner(slots[i]) == NULL);
+        REQUIRE(!plx__tag_find(slots[i], &none));
     ck_assert_uint_eq(plx__tags_enlist(&found), number);
     for (size_t i = 0; i < MANY; i++)
-        REQUIRE(plx__tag_owner(slots[i]) == NULL);
+        REQUIRE(!plx__tag_find(slots[i], &none));
 }
 END_TEST
 

@@ -17,13 +17,19 @@ static const void *at(uintptr_t address)
     return (const void *)address;
 }
 
+static void *owner_of(const void *object)
+{
+    void *owner = NULL;
+    return plx__tag_find(object, &owner) ? owner : NULL;
+}
+
 START_TEST(an_object_of_no_block_has_no_tag)
 {
     int ours;
     uint32_t owner = plx__tags_enlist(&ours);
     plx__tag_set(owner, at(BLOCK), true);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
-    ck_assert_ptr_null(plx__tag_owner(NULL));
+    ck_assert_ptr_null(owner_of(at(BLOCK)));
+    ck_assert_ptr_null(owner_of(NULL));
     plx__tags_dismiss(owner);
 }
 END_TEST
@@ -34,20 +40,43 @@ START_TEST(a_tag_comes_and_goes_and_its_neighbours_stay)
     uint32_t owner = plx__tags_enlist(&ours);
     plx__tags_open(owner, at(BLOCK + 8), 4 * PAGE);
     for (uintptr_t i = BLOCK + 8; i < BLOCK + 4 * PAGE; i += PLX__TAG_SPACE) {
-        ck_assert_ptr_null(plx__tag_owner(at(i)));
+        ck_assert_ptr_null(owner_of(at(i)));
         plx__tag_set(owner, at(i), true);
-        ck_assert_ptr_eq(plx__tag_owner(at(i)), &ours);
+        ck_assert_ptr_eq(owner_of(at(i)), &ours);
     }
     for (uintptr_t i = BLOCK + 8; i < BLOCK + 4 * PAGE; i += 2 * PLX__TAG_SPACE) {
         if (i / (2 * PLX__TAG_SPACE) % 2)
             plx__tag_clear(at(i));
         else
             plx__tag_set(owner, at(i), false);
-        ck_assert_ptr_null(plx__tag_owner(at(i)));
-        ck_assert_ptr_eq(plx__tag_owner(at(i + PLX__TAG_SPACE)), &ours);
+        ck_assert_ptr_null(owner_of(at(i)));
+        ck_assert_ptr_eq(owner_of(at(i + PLX__TAG_SPACE)), &ours);
     }
     plx__tags_close(owner, at(BLOCK + 8), 4 * PAGE);
     plx__tags_dismiss(owner);
+}
+END_TEST
+
+START_TEST(one_after_the_other_gets_a_tag)
+{
+    int ours, theirs;
+    struct plx__tag_cursor cursor = {0};
+    uint32_t owner = plx__tags_enlist(&ours), other = plx__tags_enlist(&theirs);
+    plx__tags_open(owner, at(BLOCK), PAGE);
+    plx__tags_open(other, at(BLOCK + PAGE), PAGE);
+    plx__tags_open(owner, at(BLOCK + 2 * PAGE), PAGE);
+    for (uintptr_t i = BLOCK; i < BLOCK + 4 * PAGE; i += 2 * PLX__TAG_SPACE)
+        plx__tag_give(&cursor, owner, at(i));
+    plx__tag_give(&cursor, owner, at(BLOCK + PLX__TAG_SPACE)); /* and back */
+    for (uintptr_t i = BLOCK; i < BLOCK + 4 * PAGE; i += PLX__TAG_SPACE) {
+        bool is_given = i / PLX__TAG_SPACE % 2 == 0 || i == BLOCK + PLX__TAG_SPACE;
+        bool is_ours = i < BLOCK + PAGE || (i >= BLOCK + 2 * PAGE && i < BLOCK + 3 * PAGE);
+        ck_assert_ptr_eq(owner_of(at(i)), is_given && is_ours ? &ours : NULL);
+    }
+    plx__tags_close(owner, at(BLOCK), 3 * PAGE);
+    plx__tags_close(other, at(BLOCK + PAGE), PAGE);
+    plx__tags_dismiss(owner);
+    plx__tags_dismiss(other);
 }
 END_TEST
 
@@ -64,18 +93,18 @@ START_TEST(a_page_has_one_owner)
     plx__tag_set(other, at(next), true);
     plx__tag_set(other, at(BLOCK + PAGE), false);
     plx__tag_set(other, at(next + PAGE), true);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK + PAGE)), &ours);
-    ck_assert_ptr_null(plx__tag_owner(at(next)));
-    ck_assert_ptr_eq(plx__tag_owner(at(next + PAGE)), &theirs);
+    ck_assert_ptr_eq(owner_of(at(BLOCK + PAGE)), &ours);
+    ck_assert_ptr_null(owner_of(at(next)));
+    ck_assert_ptr_eq(owner_of(at(next + PAGE)), &theirs);
 
     plx__tags_close(other, at(end), 2 * PAGE);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK + PAGE)), &ours);
-    ck_assert_ptr_null(plx__tag_owner(at(next + PAGE)));
+    ck_assert_ptr_eq(owner_of(at(BLOCK + PAGE)), &ours);
+    ck_assert_ptr_null(owner_of(at(next + PAGE)));
     plx__tags_close(owner, at(BLOCK), end - BLOCK);
     plx__tags_open(other, at(BLOCK + PAGE), PAGE);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK + PAGE)));
+    ck_assert_ptr_null(owner_of(at(BLOCK + PAGE)));
     plx__tag_set(other, at(BLOCK + PAGE), true);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK + PAGE)), &theirs);
+    ck_assert_ptr_eq(owner_of(at(BLOCK + PAGE)), &theirs);
     plx__tags_close(other, at(BLOCK + PAGE), PAGE);
     plx__tags_dismiss(owner);
     plx__tags_dismiss(other);
@@ -99,19 +128,19 @@ START_TEST(pages_that_lie_across_are_not_taken_for_each_other)
     plx__tags_open(owner, at(BLOCK), PAGE);
     plx__tags_open(owner, at(across), PAGE);
     plx__tag_set(owner, at(across), true);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
-    ck_assert_ptr_null(plx__tag_owner(at(across)));
+    ck_assert_ptr_null(owner_of(at(BLOCK)));
+    ck_assert_ptr_null(owner_of(at(across)));
     plx__tag_set(owner, at(BLOCK), true);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK)), &ours);
-    ck_assert_ptr_null(plx__tag_owner(at(across)));
+    ck_assert_ptr_eq(owner_of(at(BLOCK)), &ours);
+    ck_assert_ptr_null(owner_of(at(across)));
     plx__tags_close(owner, at(across), PAGE);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK)), &ours);
+    ck_assert_ptr_eq(owner_of(at(BLOCK)), &ours);
     plx__tags_close(owner, at(BLOCK), PAGE);
 
     plx__tags_open(owner, at(across), PAGE);
     plx__tag_set(owner, at(across), true);
-    ck_assert_ptr_eq(plx__tag_owner(at(across)), &ours);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
+    ck_assert_ptr_eq(owner_of(at(across)), &ours);
+    ck_assert_ptr_null(owner_of(at(BLOCK)));
     plx__tags_close(owner, at(across), PAGE);
     plx__tags_dismiss(owner);
 }
@@ -128,7 +157,7 @@ START_TEST(owners_without_a_number_have_no_tags)
     ck_assert_uint_eq(plx__tags_enlist(&owners[0]), 0);
     plx__tags_open(0, at(BLOCK), PAGE);
     plx__tag_set(0, at(BLOCK), true);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
+    ck_assert_ptr_null(owner_of(at(BLOCK)));
     plx__tags_close(0, at(BLOCK), PAGE);
     plx__tags_dismiss(0);
 
@@ -149,16 +178,16 @@ START_TEST(high_addresses_have_no_tags)
     plx__tags_open(owner, at(too_high + BLOCK), PAGE);
     plx__tag_set(owner, at(too_high + BLOCK), true);
     plx__tag_set(owner, at(BLOCK), true);
-    ck_assert_ptr_null(plx__tag_owner(at(too_high + BLOCK)));
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
+    ck_assert_ptr_null(owner_of(at(too_high + BLOCK)));
+    ck_assert_ptr_null(owner_of(at(BLOCK)));
     plx__tags_close(owner, at(too_high + BLOCK), PAGE);
 
     plx__tags_open(owner, at(BLOCK), PAGE);
     plx__tag_set(owner, at(too_high + BLOCK), true);
-    ck_assert_ptr_null(plx__tag_owner(at(BLOCK)));
+    ck_assert_ptr_null(owner_of(at(BLOCK)));
     plx__tags_close(owner, at(too_high + BLOCK), PAGE);
     plx__tag_set(owner, at(BLOCK), true);
-    ck_assert_ptr_eq(plx__tag_owner(at(BLOCK)), &ours);
+    ck_assert_ptr_eq(owner_of(at(BLOCK)), &ours);
     plx__tags_close(owner, at(BLOCK), PAGE);
     plx__tags_dismiss(owner);
 #endif
@@ -179,6 +208,7 @@ Suite *tags_suite(void)
     TCase *tests = tcase_create("tags");
     tcase_add_test(tests, an_object_of_no_block_has_no_tag);
     tcase_add_test(tests, a_tag_comes_and_goes_and_its_neighbours_stay);
+    tcase_add_test(tests, one_after_the_other_gets_a_tag);
     tcase_add_test(tests, a_page_has_one_owner);
     tcase_add_test(tests, pages_that_lie_across_are_not_taken_for_each_other);
     tcase_add_test(tests, pages_at_even_distances_have_different_places);

@@ -105,7 +105,7 @@ static struct timer *add(struct fixture *fixture, size_t index, int64_t deadline
     if (!plx__timer_is_queued(&fixture->queue, timer))
         REQUIRE(plx__timers_reserve(&fixture->queue, fixture->queue.count + 1) == PLX_OK);
     if (!plx__timer_is_queued(&fixture->queue, timer) && index % 2 == 0)
-        plx__timers_add(&fixture->queue, timer, deadline);
+        plx__timers_add(&fixture->queue, timer, plx__slot_number(&timer->slot), deadline);
     else
         plx__timers_set(&fixture->queue, timer, deadline);
     REQUIRE(plx__timer_is_queued(&fixture->queue, timer));
