@@ -18,11 +18,15 @@
 
 static_assert(sizeof(struct plx__timer_entry) == 12, "the price of a timer");
 static_assert(PLX__TIMER_NEAR >= 8, "a cut leaves somebody in the heap");
-static_assert(PLX__TIMER_HEAP >= PLX__TIMER_NEAR, "the heap holds what is cut");
 
 static uint32_t less_of(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+static uint32_t more_of(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
 }
 
 static int64_t key_of(const struct plx__timer_entry *entry)
@@ -173,46 +177,86 @@ static void divide(struct plx__timer_entry *at, uint32_t count, uint32_t middle)
     }
 }
 
-/*
- * All but an eighth of the heap become far. To keep half of it would be cheaper for the next pass
- * over the far ones, and dearer for a million timers that are started, stopped and moved before
- * anybody asks for the first: one in sixteen of them would be sifted.
- */
-static void cut_heap(struct plx__timer_queue *queue)
+/* Those from an index on become far. */
+static void send_far(struct plx__timer_queue *queue, struct plx__timer_entries *entries,
+                     uint32_t index)
 {
-    uint32_t count = queue->heap.count, kept = count / 8;
-    divide(queue->heap.at, count, kept);
-    queue->floor = key_of(&queue->heap.at[kept]);
-    for (uint32_t i = kept; i < count; i++) {
-        struct plx__timer_entry entry = queue->heap.at[i];
+    for (uint32_t i = index; i < entries->count; i++) {
+        struct plx__timer_entry entry = entries->at[i];
+        if (is_hole(&entry))
+            continue;
         plx__timer_set_key(&entry, deadline_of(queue, &entry));
         plx__timer_push_far(queue, entry, object_of(queue, &entry));
     }
-    queue->heap.count = kept;
-    queue->filled = 0;
-    make_heap(queue);
+    entries->count = index;
 }
 
-/* Before it is cut, the heap takes a quarter of what it has room for, or the few that are always
-   near: most of a thousand timers that are started before the first is due are far then. */
-static bool is_crowded(const struct plx__timer_queue *queue)
+/* All but an eighth, in whatever order they were, become far; the floor falls. */
+static void keep_eighth(struct plx__timer_queue *queue, struct plx__timer_entries *entries)
 {
-    uint32_t spare = queue->heap.capacity / 4;
-    uint32_t limit = queue->filled + (spare > PLX__TIMER_NEAR ? spare : PLX__TIMER_NEAR);
-    return queue->heap.count >= less_of(limit, queue->heap.capacity);
+    uint32_t kept = entries->count / 8;
+    divide(entries->at, entries->count, kept);
+    queue->floor = key_of(&entries->at[kept]);
+    send_far(queue, entries, kept);
 }
 
-/* While nobody has asked who is next, the heap stays empty: a thousand timers that are started
-   before the first wait would be sifted, and for the most part be far soon after. */
+/*
+ * The heap was full; and nobody in the run is later than the floor. To keep half of the heap would
+ * be cheaper for the next pass over the far ones, and dearer for a million timers that are started,
+ * stopped and moved before anybody asks for the first: one in sixteen of them would be sifted.
+ */
+static void cut_heap(struct plx__timer_queue *queue)
+{
+    keep_eighth(queue, &queue->heap);
+    make_heap(queue);
+    uint32_t end = queue->run.count;
+    while (end > queue->first && key_of(&queue->run.at[end - 1]) > queue->floor)
+        end--;
+    send_far(queue, &queue->run, end);
+}
+
+/* Where the next one is, by its key, or NULL if nobody is near. */
+static inline struct plx__timer_entry *find_next(struct plx__timer_queue *queue)
+{
+    struct plx__timer_entry *heap = queue->heap.count > 0 ? queue->heap.at : NULL;
+    if (queue->first == queue->run.count)
+        return heap;
+    struct plx__timer_entry *run = &queue->run.at[queue->first];
+    return heap && key_of(heap) < key_of(run) ? heap : run;
+}
+
+/* The first of the run is never a hole. */
+static void skip_holes(struct plx__timer_queue *queue)
+{
+    while (queue->first < queue->run.count && is_hole(&queue->run.at[queue->first]))
+        queue->first++;
+}
+
+static void leave_run(struct plx__timer_queue *queue, uint32_t index)
+{
+    queue->run.at[index].number |= PLX__TIMER_HOLE;
+    skip_holes(queue);
+}
+
+static inline void drop_next(struct plx__timer_queue *queue, const struct plx__timer_entry *next)
+{
+    if (next == queue->heap.at)
+        leave_heap(queue, 0);
+    else
+        leave_run(queue, queue->first);
+}
+
+/* While nobody is near, nobody has asked who is next: a thousand timers that are started before the
+   first wait would be sifted, and for the most part be far soon after. */
 static void insert(struct plx__timer_queue *queue, struct plx__timer_entry entry, void *object)
 {
     int64_t key = key_of(&entry);
-    if (queue->heap.count == 0 && queue->far.capacity > 0) {
+    if (queue->far.capacity > 0 && !find_next(queue)) {
         queue->floor = key < queue->floor ? key : queue->floor;
         plx__timer_push_far(queue, entry, object);
         return;
     }
-    if (key <= queue->floor && is_crowded(queue))
+    if (key <= queue->floor && queue->heap.count == queue->heap.capacity)
         cut_heap(queue);
     if (key <= queue->floor)
         sift_up(queue, queue->heap.count++, entry);
@@ -233,14 +277,14 @@ static uint32_t keep_least(int64_t *least, uint32_t count, uint32_t capacity, in
 }
 
 /*
- * The deadline of some far timer, such that about as many others are not later as make half a heap.
+ * The deadline of some far timer, such that about as many others are not later as make half a run.
  * The golden ratio spreads the sample: no regular pattern of long and short timers hides in its
  * gaps.
  */
 static int64_t choose_floor(const struct plx__timer_queue *queue)
 {
     int64_t least[PLX__TIMER_SAMPLES];
-    uint32_t all = queue->far.count, wanted = queue->heap.capacity / 2, count = 0;
+    uint32_t all = queue->far.count, wanted = queue->run.capacity / 2, count = 0;
     if (all <= wanted)
         return INT64_MAX;
     uint32_t samples = less_of(PLX__TIMER_SAMPLES, all / wanted * RANK + RANK);
@@ -255,12 +299,12 @@ static int64_t choose_floor(const struct plx__timer_queue *queue)
 
 /*
  * Looks from `*index` downwards for keys up to the limit, and notes their indices behind what is in
- * the heap until that is full. No branch depends on a key: one in sixteen cannot be foreseen.
+ * the run until that is full. No branch depends on a key: one in sixteen cannot be foreseen.
  */
 static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index, int64_t limit)
 {
-    struct plx__timer_entry *found = queue->heap.at;
-    uint32_t i = *index, end = queue->heap.count, capacity = queue->heap.capacity;
+    struct plx__timer_entry *found = queue->run.at;
+    uint32_t i = *index, end = queue->run.count, capacity = queue->run.capacity;
     for (; i > 0 && end < capacity; i--) {
         found[end].number = i;
         end += key_of(&queue->far.at[i]) <= limit;
@@ -269,17 +313,17 @@ static uint32_t find_near(const struct plx__timer_queue *queue, uint32_t *index,
     return end;
 }
 
-/* Moves those that were found to the heap, if their deadlines are as near as their keys. Indices
+/* Moves those that were found to the run, if their deadlines are as near as their keys. Indices
    fall, so that what fills a gap was looked at. */
 static void take_near(struct plx__timer_queue *queue, uint32_t end, int64_t limit)
 {
-    struct plx__timer_entry *heap = queue->heap.at;
-    for (uint32_t i = queue->heap.count; i < end; i++) {
+    struct plx__timer_entry *run = queue->run.at;
+    for (uint32_t i = queue->run.count; i < end; i++) {
         if (i + AHEAD < end)
-            prefetch_far(queue, heap[i + AHEAD].number);
+            prefetch_far(queue, run[i + AHEAD].number);
         if (queue->far.count > AHEAD)
             prefetch_far(queue, queue->far.count - AHEAD); /* it will fill a gap */
-        uint32_t index = heap[i].number;
+        uint32_t index = run[i].number;
         struct plx__timer_entry entry = queue->far.at[index];
         int64_t deadline = deadline_of(queue, &entry);
         plx__timer_set_key(&entry, deadline);
@@ -289,43 +333,119 @@ static void take_near(struct plx__timer_queue *queue, uint32_t end, int64_t limi
         uint32_t last = queue->far.count--;
         if (index != last)
             put_far(queue, index, queue->far.at[last]);
-        heap[queue->heap.count++] = entry;
+        run[queue->run.count++] = entry;
     }
 }
 
+/* Up to so many are sorted by comparing. */
+#define FEW 24u
+
+static void sort_few(struct plx__timer_entry *at, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct plx__timer_entry entry = at[i];
+        uint32_t rank = i;
+        for (; rank > 0 && key_of(&at[rank - 1]) > key_of(&entry); rank--)
+            at[rank] = at[rank - 1];
+        at[rank] = entry;
+    }
+}
+
+#define DIGIT_BITS 8u
+#define DIGITS     (1u << DIGIT_BITS)
+
+static inline uint32_t digit_of(const struct plx__timer_entry *entry, uint64_t base, unsigned shift)
+{
+    return (uint32_t)(((uint64_t)key_of(entry) - base) >> shift) % DIGITS;
+}
+
+/* Those with equal digits stay in the order that they were in. */
+static void sort_by_digit(struct plx__timer_entry *to, const struct plx__timer_entry *from,
+                          uint32_t count, uint64_t base, unsigned shift)
+{
+    uint32_t places[DIGITS] = {0}, sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        places[digit_of(&from[i], base, shift)]++;
+    for (uint32_t digit = 0; digit < DIGITS; digit++) {
+        uint32_t these = places[digit];
+        places[digit] = sum;
+        sum += these;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        to[places[digit_of(&from[i], base, shift)]++] = from[i];
+}
+
 /*
- * Fills the empty heap with those that come next. Those at the floor are taken only if there is
- * nobody before it, and as many as there is room for: thousands may have the same deadline.
+ * Digit by digit, as far as keys differ: three or four for timeouts of some seconds, of which a
+ * run has a share. Who compares takes a step that nobody can foresee for each bit of how many there
+ * are. Behind the far ones there is room, of which the run was a part.
  */
-static void fill_heap(struct plx__timer_queue *queue)
+static void sort_many(struct plx__timer_queue *queue)
+{
+    struct plx__timer_entry *from = queue->run.at, *to = &queue->far.at[queue->far.count + 1];
+    uint32_t count = queue->run.count;
+    assert(count < queue->far.capacity - queue->far.count);
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t key = key_of(&from[i]);
+        least = key < least ? key : least;
+        most = key > most ? key : most;
+    }
+    uint64_t range = (uint64_t)most - (uint64_t)least;
+    for (unsigned shift = 0; shift < 64 && range >> shift > 0; shift += DIGIT_BITS) {
+        sort_by_digit(to, from, count, (uint64_t)least, shift);
+        struct plx__timer_entry *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    if (from != queue->run.at)
+        memcpy(queue->run.at, from, count * sizeof *from);
+}
+
+static void sort_run(struct plx__timer_queue *queue)
+{
+    if (queue->run.count <= FEW)
+        sort_few(queue->run.at, queue->run.count);
+    else
+        sort_many(queue);
+    for (uint32_t i = 0; i < queue->run.count; i++)
+        *plx__timer_place(queue, object_of(queue, &queue->run.at[i])) = i | PLX__TIMER_RUN;
+}
+
+/*
+ * Makes a run of those that come next. Those at the floor are taken only if there is nobody before
+ * it, and as many as there is room for: thousands may have the same deadline.
+ */
+static void fill_run(struct plx__timer_queue *queue)
 {
     close_ranks(queue);
+    queue->first = queue->run.count = 0;
     queue->floor = choose_floor(queue);
     for (uint32_t index = queue->far.count; index > 0;) {
         int64_t limit = queue->floor - (queue->floor > INT64_MIN);
         take_near(queue, find_near(queue, &index, limit), limit);
-        if (queue->heap.count == queue->heap.capacity)
-            cut_heap(queue); /* the sample was wrong */
+        if (queue->run.count == queue->run.capacity)
+            keep_eighth(queue, &queue->run); /* the sample was wrong */
     }
-    if (queue->heap.count == 0) {
+    if (queue->run.count == 0) {
         uint32_t index = queue->far.count;
-        while (index > 0 && queue->heap.count < queue->heap.capacity)
+        while (index > 0 && queue->run.count < queue->run.capacity)
             take_near(queue, find_near(queue, &index, queue->floor), queue->floor);
     }
-    queue->filled = queue->heap.count;
-    make_heap(queue);
+    sort_run(queue);
 }
 
-/* Puts the first entry of the heap where its deadline belongs. */
-static void correct_first(struct plx__timer_queue *queue, int64_t deadline)
+/* Puts the next entry where its deadline belongs. */
+static void correct_next(struct plx__timer_queue *queue, const struct plx__timer_entry *next,
+                         int64_t deadline)
 {
-    struct plx__timer_entry entry = queue->heap.at[0];
+    struct plx__timer_entry entry = *next;
     plx__timer_set_key(&entry, deadline);
-    if (deadline <= queue->floor) {
+    if (next == queue->heap.at && deadline <= queue->floor) {
         sift_down(queue, 0, entry);
     } else {
-        leave_heap(queue, 0);
-        plx__timer_push_far(queue, entry, object_of(queue, &entry));
+        drop_next(queue, next);
+        insert(queue, entry, object_of(queue, &entry));
     }
 }
 
@@ -337,6 +457,7 @@ void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *alloc
         .slots = slots,
         .layout = layout,
         .floor = INT64_MAX,
+        .bound = INT64_MAX,
     };
 }
 
@@ -347,6 +468,7 @@ static void close_entries(const struct plx__timer_queue *queue, struct plx__time
 
 void plx__timers_close(struct plx__timer_queue *queue)
 {
+    close_entries(queue, &queue->run);
     close_entries(queue, &queue->heap);
     close_entries(queue, &queue->far);
 }
@@ -370,12 +492,14 @@ int plx__timers_grow(struct plx__timer_queue *queue, uint32_t count)
 {
     if (count <= PLX__TIMER_NEAR)
         return grow_heap(queue, count);
-    uint32_t share = count / PLX__TIMER_SHARE, least = less_of(count, PLX__TIMER_HEAP);
-    int code = reserve_entries(queue, &queue->heap, share > least ? share : least);
+    uint32_t next = more_of(count / PLX__TIMER_SHARE, less_of(count, PLX__TIMER_IN_ORDER));
+    int code = reserve_entries(queue, &queue->run, next);
+    if (code >= 0)
+        code = reserve_entries(queue, &queue->heap, more_of(next / 4, PLX__TIMER_NEAR));
     if (code >= 0)
         code = reserve_entries(queue, &queue->far, count + 1);
     if (code >= 0)
-        queue->room = less_of(queue->heap.capacity * PLX__TIMER_SHARE, queue->far.capacity - 1);
+        queue->room = less_of(queue->run.capacity * PLX__TIMER_SHARE, queue->far.capacity - 1);
     return code;
 }
 
@@ -385,32 +509,46 @@ void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadl
     struct plx__timer_entry entry = {.number = plx__slot_number(object)};
     plx__timer_set_key(&entry, deadline);
     *plx__timer_deadline(queue, object) = deadline;
+    if (deadline < queue->bound)
+        queue->bound = deadline;
     if (place == 0) {
         insert(queue, entry, object);
         queue->count++;
     } else if (place & PLX__TIMER_FAR) {
         plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
         insert(queue, entry, object);
+    } else if (place & PLX__TIMER_RUN) {
+        uint32_t index = place & ~PLX__TIMER_RUN;
+        if (deadline < key_of(&queue->run.at[index])) {
+            leave_run(queue, index);
+            insert(queue, entry, object);
+        }
     } else if (deadline < key_of(&queue->heap.at[place - 1])) {
         sift_up(queue, place - 1, entry);
     }
 }
 
-void plx__timers_leave_heap(struct plx__timer_queue *queue, void *object)
+void plx__timers_leave_near(struct plx__timer_queue *queue, void *object)
 {
-    leave_heap(queue, *plx__timer_place(queue, object) - 1);
+    uint32_t place = *plx__timer_place(queue, object);
+    if (place & PLX__TIMER_RUN)
+        leave_run(queue, place & ~PLX__TIMER_RUN);
+    else
+        leave_heap(queue, place - 1);
 }
 
 int64_t plx__timers_no_earlier(struct plx__timer_queue *queue, unsigned tries)
 {
     while (queue->count > 0) {
-        if (queue->heap.count == 0)
-            fill_heap(queue);
-        int64_t key = key_of(&queue->heap.at[0]);
-        int64_t deadline = deadline_of(queue, &queue->heap.at[0]);
-        if (deadline == key || tries-- == 0)
-            return key;
-        correct_first(queue, deadline);
+        const struct plx__timer_entry *next = find_next(queue);
+        if (!next) {
+            fill_run(queue);
+            continue;
+        }
+        int64_t deadline = deadline_of(queue, next);
+        if (deadline == key_of(next) || tries-- == 0)
+            return key_of(next);
+        correct_next(queue, next, deadline);
     }
     return PLX__NEVER;
 }
@@ -420,29 +558,53 @@ int64_t plx__timers_earliest(struct plx__timer_queue *queue)
     return plx__timers_no_earlier(queue, UINT_MAX);
 }
 
-bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now)
+/* Where the next one is, or NULL if no key is as early as `now`. */
+static inline struct plx__timer_entry *find_due(struct plx__timer_queue *queue, int64_t now)
 {
-    if (queue->heap.count == 0) {
+    struct plx__timer_entry *next;
+    while (!(next = find_next(queue))) {
+        queue->bound = queue->floor;
         if (queue->count == 0 || queue->floor > now)
-            return false;
-        fill_heap(queue);
+            return NULL;
+        fill_run(queue);
     }
-    return key_of(&queue->heap.at[0]) <= now;
+    queue->bound = key_of(next);
+    return queue->bound <= now ? next : NULL;
+}
+
+bool plx__timers_look(struct plx__timer_queue *queue, int64_t now)
+{
+    return find_due(queue, now) != NULL;
+}
+
+/* In a run it is known who comes some places later. */
+static inline void prefetch_run(const struct plx__timer_queue *queue)
+{
+    uint32_t index = queue->first + AHEAD;
+    if (index >= queue->run.count)
+        return;
+    uint32_t number = queue->run.at[index].number & ~PLX__TIMER_HOLE;
+    void *object = plx__slots_at(queue->slots->slabs, number);
+    PLX__PREFETCH(plx__timer_place(queue, object));
+    PLX__PREFETCH(plx__timer_deadline(queue, object));
 }
 
 /* Keys that `now` has not reached need not be right, which saves the work on all those timers that
    are moved on before anybody sleeps for them. */
-void *plx__timers_take(struct plx__timer_queue *queue, int64_t now)
+void *plx__timers_take_due(struct plx__timer_queue *queue, int64_t now)
 {
-    while (plx__timers_may_be_due(queue, now)) {
-        void *object = object_of(queue, &queue->heap.at[0]);
+    const struct plx__timer_entry *next;
+    while ((next = find_due(queue, now))) {
+        void *object = object_of(queue, next);
         int64_t deadline = *plx__timer_deadline(queue, object);
-        if (deadline != key_of(&queue->heap.at[0])) {
-            correct_first(queue, deadline);
+        if (deadline != key_of(next)) {
+            correct_next(queue, next, deadline);
         } else if (deadline == PLX__NEVER) {
             break;
         } else {
-            plx__timers_remove(queue, object);
+            prefetch_run(queue);
+            drop_next(queue, next);
+            plx__timer_is_out(queue, object);
             return object;
         }
     }

@@ -2,22 +2,22 @@
 /*
  * timer_queue.h: who is due next, among a few or a million.
  *
- *    heap   +---------------------+      the next ones, in the order of a heap: a few hundred,
- *           +---------------------+      or a sixteenth of all
+ *    run    +-------------+    the next ones, in order: a sixteenth of all, or a few hundred;
+ *    heap   +---+              and those that came so near since, in the order of a heap
  *           - - - - - floor - - - - - -  nobody above is later, nobody below is earlier
  *    far    +------------------------------------------ - -
  *           +------------------------------------------ - -    the others, in no order
  *
  * Starting a far timer appends it, stopping it leaves a hole for the next one, moving it changes
  * its key. Order is paid for only when the time comes near, and most timers are stopped or moved
- * before that. When the heap has been used up, and somebody asks who is next, one pass over the far
- * ones picks the next few, up to a floor that a sample suggests; until somebody asks, whoever comes
- * is far. When many were added to the heap, the latest of it become far.
+ * before that. When nobody is near, and somebody asks who is next, one pass over the far ones picks
+ * the next few, up to a floor that a sample suggests, and sorts them; until somebody asks, whoever
+ * comes is far. When many have come near, the latest of them become far.
  *
  * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
  * which is put right by whoever comes across it. So a key is never later than its deadline.
  *
- * A call costs O(log n), amortised: the pass over all pays for as many calls as the heap has room.
+ * A call costs O(log n), amortised: the pass over all pays for as many calls as the run has room.
  * docs/adr/0007-timers.md has what else was measured.
  */
 #ifndef POLLUX_BASE_TIMER_QUEUE_H
@@ -57,21 +57,25 @@ struct plx__timer_layout {
 struct plx__timer_queue {
     const plx_allocator *allocator;
     const struct plx__slot_table *slots;
-    uint32_t count; /* in both parts */
-    uint32_t room;  /* for so many there is memory */
-    int64_t floor;  /* no later than any key in `far`, no earlier than any in `heap` */
+    uint32_t count;                /* in all three */
+    uint32_t room;                 /* for so many there is memory */
+    int64_t floor;                 /* no later than any key in `far`, no earlier than any other */
+    int64_t bound;                 /* no later than any key at all */
+    uint32_t first;                /* in `run`: who was before it is out */
+    struct plx__timer_entries run; /* `run` and `far` are not used up to PLX__TIMER_NEAR timers */
     struct plx__timer_entries heap;
-    uint32_t filled; /* so many did the last pass over `far` leave in the heap; 0 after a cut */
-    struct plx__timer_entries far; /* not used up to PLX__TIMER_NEAR timers; from index 1 */
+    struct plx__timer_entries far; /* from index 1 */
     uint32_t hole; /* in `far`: the first of the linked entries without a timer, or 0 */
     uint32_t hole_count;
     struct plx__timer_layout layout;
 };
 
-/* A place: an index, which is not 0 in `far`, with this bit; or an index in `heap`, plus 1. */
+/* A place: an index with one of these bits, in `far` not 0; or an index in `heap`, plus 1. */
 #define PLX__TIMER_FAR UINT32_C(0x80000000)
+#define PLX__TIMER_RUN UINT32_C(0x40000000)
 
-/* The number of a far entry without a timer: the index of the next one, with this bit. */
+/* The number of an entry without a timer has this bit. In `far` the others are the index of the
+   next one, in `run` they are what they were. */
 #define PLX__TIMER_HOLE UINT32_C(0x80000000)
 
 void plx__timers_open(struct plx__timer_queue *queue, const plx_allocator *allocator,
@@ -90,8 +94,8 @@ static inline int plx__timers_reserve(struct plx__timer_queue *queue, uint32_t c
 /* The long way of plx__timers_set(): finds the place for an object that is new or comes nearer. */
 void plx__timers_put(struct plx__timer_queue *queue, void *object, int64_t deadline);
 
-/* The long way of plx__timers_remove(), for one that is in the heap. */
-void plx__timers_leave_heap(struct plx__timer_queue *queue, void *object);
+/* The long way of plx__timers_remove(), for one that is not far. */
+void plx__timers_leave_near(struct plx__timer_queue *queue, void *object);
 
 /* The next deadline, to the nanosecond; PLX__NEVER if there is none. */
 int64_t plx__timers_earliest(struct plx__timer_queue *queue);
@@ -103,12 +107,24 @@ int64_t plx__timers_earliest(struct plx__timer_queue *queue);
  */
 int64_t plx__timers_no_earlier(struct plx__timer_queue *queue, unsigned tries);
 
+/* The long way of plx__timers_may_be_due(). */
+bool plx__timers_look(struct plx__timer_queue *queue, int64_t now);
+
 /* False if nothing is due by `now`. True may turn out to be wrong; it is cheaper to ask. */
-bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now);
+static inline bool plx__timers_may_be_due(struct plx__timer_queue *queue, int64_t now)
+{
+    return queue->bound <= now && plx__timers_look(queue, now);
+}
+
+/* The long way of plx__timers_take(). */
+void *plx__timers_take_due(struct plx__timer_queue *queue, int64_t now);
 
 /* Takes out the object with the next deadline if that is no later than `now`, else NULL. A deadline
    of PLX__NEVER is not reached. */
-void *plx__timers_take(struct plx__timer_queue *queue, int64_t now);
+static inline void *plx__timers_take(struct plx__timer_queue *queue, int64_t now)
+{
+    return queue->bound <= now ? plx__timers_take_due(queue, now) : NULL;
+}
 
 static inline int64_t *plx__timer_deadline(const struct plx__timer_queue *queue, void *object)
 {
@@ -177,6 +193,14 @@ static inline void plx__timers_add(struct plx__timer_queue *queue, void *object,
     queue->count++;
 }
 
+/* Notes that an object has left. */
+static inline void plx__timer_is_out(struct plx__timer_queue *queue, void *object)
+{
+    *plx__timer_place(queue, object) = 0;
+    if (--queue->count == 0)
+        queue->floor = queue->bound = INT64_MAX; /* and fall with those that come */
+}
+
 /* Takes an object out; nothing happens if it is not queued. */
 static inline void plx__timers_remove(struct plx__timer_queue *queue, void *object)
 {
@@ -186,10 +210,8 @@ static inline void plx__timers_remove(struct plx__timer_queue *queue, void *obje
     if (place & PLX__TIMER_FAR)
         plx__timer_leave_far(queue, place & ~PLX__TIMER_FAR);
     else
-        plx__timers_leave_heap(queue, object);
-    *plx__timer_place(queue, object) = 0;
-    if (--queue->count == 0)
-        queue->floor = INT64_MAX; /* and falls with those that come */
+        plx__timers_leave_near(queue, object);
+    plx__timer_is_out(queue, object);
 }
 
 /*

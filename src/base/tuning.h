@@ -20,7 +20,7 @@
 #define PLX__TURN            2
 #define PLX__STAGED          3
 #define PLX__TIMER_NEAR      8
-#define PLX__TIMER_HEAP      16
+#define PLX__TIMER_IN_ORDER  16
 #define PLX__TIMER_SHARE     64
 #define PLX__TIMER_SAMPLES   4
 #define PLX__CAPACITY        1 /* a token of zeroes names the first slab: there has to be one */
@@ -46,35 +46,36 @@
 /* 64 descriptors a page of the map: a lone high descriptor costs 256 bytes, not a whole table. */
 #define PLX__MAP_PAGE_BITS   6
 
-#define PLX__GROWTH_STEP   16
+#define PLX__GROWTH_STEP    16
 
 /* Records that one kernel call may bring. The first 1 024 are to come with one call, and only with
    room for one more does it show that they are all. */
-#define PLX__BATCH         1025
+#define PLX__BATCH          1025
 
 /* Callbacks of one turn: what one kernel call brings, and room for one more is not needed. */
-#define PLX__TURN          1024
+#define PLX__TURN           1024
 
 /* Words for timers that were moved (two each) or removed (one) since the last wait: as many as fit
    into the memory of PLX__BATCH records. With more, the wait's work is done before it. */
-#define PLX__STAGED        1537
+#define PLX__STAGED         1537
 
 /* Watchers that fit into a context from the start. Below that, the tables of a growing context
    would be small blocks, which glibc keeps after realloc and counts as used. */
-#define PLX__CAPACITY      128
+#define PLX__CAPACITY       128
 
 /* Up to so many timers there is a heap and no more. */
-#define PLX__TIMER_NEAR    64
+#define PLX__TIMER_NEAR     64
 
-/* Timers that are kept in order: this many, or this share of all if that is more. */
-#define PLX__TIMER_HEAP    256
-#define PLX__TIMER_SHARE   16
+/* The next timers, which are in order: this many, or this share of all if that is more; and a heap
+   for a quarter as many. */
+#define PLX__TIMER_IN_ORDER 256
+#define PLX__TIMER_SHARE    16
 
 /* epoll writes records where its events are packed as they are. */
-#define PLX__PACKED_EVENTS 1
+#define PLX__PACKED_EVENTS  1
 
 /* How many far timers are looked at, at most, before a floor is chosen. */
-#define PLX__TIMER_SAMPLES 128
+#define PLX__TIMER_SAMPLES  128
 
 #endif
 

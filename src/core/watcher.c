@@ -103,7 +103,7 @@ int plx__watcher_add(struct plx_context *context, const plx_handle *handle, uint
     if (plx__is_forked(context))
         return PLX_ERR_FORKED;
     if (handle->kind == PLX_HANDLE_TIMER)
-        return plx__timer_add(context, handle, events, callback, data, ret_watcher);
+        return plx__timer_add(context, events, data, ret_watcher, handle, callback);
     return add(context, handle, events, callback, data, ret_watcher);
 }
 

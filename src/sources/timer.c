@@ -87,8 +87,8 @@ PLX__RARE static int make_room(struct plx_context *context)
  * The durations are not to be loaded together: the caller has just stored them with two stores, and
  * a load of what both have written waits until they have reached the cache.
  */
-int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
-                   plx_callback *callback, void *data, plx_watcher **ret_watcher)
+int plx__timer_add(struct plx_context *context, uint32_t events, void *data,
+                   plx_watcher **ret_watcher, const plx_handle *handle, plx_callback *callback)
 {
     PLX__PREFETCH(ret_watcher);
     plx_duration after = handle->as.timer.after;
@@ -108,6 +108,8 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
     if (!timer)
         return PLX_ERR_NOMEM;
 
+    if (ret_watcher)
+        *ret_watcher = &timer->watcher;
     timer->watcher.target.fd = 0;
     timer->watcher.target.place = 0;
     timer->watcher.data = data;
@@ -129,8 +131,6 @@ int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32
         plx__watcher_mute(context, &timer->watcher);
     }
     plx__nest_update(context);
-    if (ret_watcher)
-        *ret_watcher = &timer->watcher;
     return PLX_OK;
 }
 
@@ -200,30 +200,28 @@ static inline struct plx_watcher *staged_watcher(uint64_t word)
     return (struct plx_watcher *)(uintptr_t)(word & ~(uint64_t)PLX__STAGED_REMOVAL);
 }
 
-static inline void move(struct plx_context *context, struct plx_watcher *watcher, int64_t now,
-                        plx_duration after)
-{
-    if (after == PLX_FOREVER)
-        halt(context, watcher);
-    else
-        plx__timers_set_at(&context->timers, watcher, watcher->target.place,
-                           &to_timer(watcher)->deadline, plx__deadline(now, after));
-}
-
-/* One that was removed after it was moved stands there twice: it moves, and leaves. */
+/* One that was removed after it was moved stands there twice: it moves, and leaves. The clock is
+   read when somebody needs it. */
 void plx__timers_settle(struct plx_context *context, bool is_in_wait)
 {
     const uint64_t *word = context->staged, *end_word = context->staged_end;
-    int64_t now = plx__now(context);
+    int64_t now = 0;
     while (word != end_word) {
         struct plx_watcher *watcher = staged_watcher(*word);
         if (is_removal(*word)) {
             end(context, watcher, is_in_wait);
             word++;
-        } else {
-            move(context, watcher, now, (plx_duration)word[1]);
-            word += 2;
+            continue;
         }
+        plx_duration after = (plx_duration)word[1];
+        word += 2;
+        if (after == PLX_FOREVER) {
+            halt(context, watcher);
+            continue;
+        }
+        now = now == 0 ? plx__now(context) : now;
+        plx__timers_set_at(&context->timers, watcher, watcher->target.place,
+                           &to_timer(watcher)->deadline, plx__deadline(now, after));
     }
     nothing_is_staged(context);
 }

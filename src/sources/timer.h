@@ -15,8 +15,8 @@ void plx__timers_begin(struct plx_context *context);
  * plx__watcher_add() for timers, of a context that was looked at. They are started by the million,
  * so they have a way of their own, without what only other kinds need.
  */
-int plx__timer_add(struct plx_context *context, const plx_handle *handle, uint32_t events,
-                   plx_callback *callback, void *data, plx_watcher **ret_watcher);
+int plx__timer_add(struct plx_context *context, uint32_t events, void *data,
+                   plx_watcher **ret_watcher, const plx_handle *handle, plx_callback *callback);
 
 /* The next timer that is due, with its report made, or NULL. */
 struct plx_watcher *plx__timer_take(struct plx_context *context);

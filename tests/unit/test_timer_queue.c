@@ -60,11 +60,35 @@ static int64_t check_entry(const struct fixture *fixture, const struct plx__time
     int64_t key;
     memcpy(&key, entry->key, sizeof key);
     REQUIRE(timer->place == place);
-    REQUIRE(timer->deadline >= key);
+    REQUIRE(timer->deadline >= key && key >= fixture->queue.bound);
     return key;
 }
 
-/* The heap is a heap, the floor is between it and the far ones, and objects know their place. */
+static bool is_hole(const struct plx__timer_entry *entry)
+{
+    return entry->number & PLX__TIMER_HOLE;
+}
+
+/* Returns how many there are in the run. */
+static uint32_t check_run(const struct fixture *fixture)
+{
+    const struct plx__timer_queue *queue = &fixture->queue;
+    REQUIRE(queue->first <= queue->run.count && queue->run.count <= queue->run.capacity);
+    int64_t previous = INT64_MIN;
+    uint32_t count = 0;
+    for (uint32_t i = queue->first; i < queue->run.count; i++) {
+        if (is_hole(&queue->run.at[i]))
+            continue;
+        int64_t key = check_entry(fixture, &queue->run.at[i], i | PLX__TIMER_RUN);
+        REQUIRE(previous <= key && key <= queue->floor);
+        previous = key;
+        count++;
+    }
+    return count;
+}
+
+/* The run is in order, the heap is a heap, the floor is between them and the far ones, and objects
+   know their place. */
 static void check_invariants(const struct fixture *fixture)
 {
     const struct plx__timer_queue *queue = &fixture->queue;
@@ -78,13 +102,14 @@ static void check_invariants(const struct fixture *fixture)
     REQUIRE(queue->far.count < queue->far.capacity || queue->far.capacity == 0);
     uint32_t holes = 0;
     for (uint32_t i = 1; i <= queue->far.count; i++) {
-        if (queue->far.at[i].number & PLX__TIMER_HOLE)
+        if (is_hole(&queue->far.at[i]))
             holes++;
         else
             REQUIRE(check_entry(fixture, &queue->far.at[i], i | PLX__TIMER_FAR) >= queue->floor);
     }
     REQUIRE(holes == queue->hole_count);
-    REQUIRE(queue->count == queue->heap.count + queue->far.count - holes);
+    uint32_t near_count = check_run(fixture) + queue->heap.count;
+    REQUIRE(queue->count == near_count + queue->far.count - holes);
 }
 
 static struct timer *new_timer(struct fixture *fixture, size_t index)
@@ -444,6 +469,7 @@ START_TEST(all_that_room_was_made_for_may_be_far)
     uint32_t most = 0;
     for (int64_t i = 0; i < MANY; i++) {
         struct timer *timer = plx__timers_take(&fixture.queue, i);
+        REQUIRE(timer != NULL);
         add(&fixture, timer->before, MANY + i);
         most = fixture.queue.far.count > most ? fixture.queue.far.count : most;
     }
@@ -519,17 +545,19 @@ START_TEST(nobody_is_near_before_somebody_asks)
 }
 END_TEST
 
-/* Twelve bytes, a share of them again for the heap, and an eighth for growth. */
+/* Twelve bytes, a share of them again and a quarter of that for what is near, and an eighth for
+   growth. */
 START_TEST(a_timer_costs_what_it_is_said_to)
 {
     static struct fixture fixture;
     fixture_open(&fixture);
     for (uint32_t count = 1; count <= MANY; count++) {
         REQUIRE(plx__timers_reserve(&fixture.queue, count) == PLX_OK);
-        uint32_t entries = count + count / PLX__TIMER_SHARE + PLX__TIMER_HEAP;
-        REQUIRE(fixture.memory.bytes <= (entries + entries / 8 + 3 * PLX__GROWTH_STEP) * 12);
+        uint32_t near_count = count / PLX__TIMER_SHARE + PLX__TIMER_IN_ORDER;
+        uint32_t entries = count + near_count + near_count / 4 + PLX__TIMER_NEAR;
+        REQUIRE(fixture.memory.bytes <= (entries + entries / 8 + 4 * PLX__GROWTH_STEP) * 12);
     }
-    ck_assert_uint_eq(fixture.memory.blocks, 2);
+    ck_assert_uint_eq(fixture.memory.blocks, 3);
     fixture_close(&fixture);
 }
 END_TEST
