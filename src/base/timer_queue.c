@@ -246,12 +246,16 @@ static inline void drop_next(struct plx__timer_queue *queue, const struct plx__t
         leave_run(queue, queue->first);
 }
 
-/* While nobody is near, nobody has asked who is next: a thousand timers that are started before the
-   first wait would be sifted, and for the most part be far soon after. */
+/*
+ * Until somebody asks who is next, the floor falls with those that come: a thousand timers that are
+ * started before the first wait would be sifted, and for the most part be far soon after. From then
+ * on who is not later than the floor is near, even if nobody else is: else a short timer among many
+ * that never come would have all of them looked at each time.
+ */
 static void insert(struct plx__timer_queue *queue, struct plx__timer_entry entry, void *object)
 {
     int64_t key = key_of(&entry);
-    if (queue->far.capacity > 0 && !find_next(queue)) {
+    if (!queue->is_asked && queue->heap.count == 0 && queue->far.capacity > 0) {
         queue->floor = key < queue->floor ? key : queue->floor;
         plx__timer_push_far(queue, entry, object);
         return;
@@ -419,6 +423,7 @@ static void sort_run(struct plx__timer_queue *queue)
 static void fill_run(struct plx__timer_queue *queue)
 {
     close_ranks(queue);
+    queue->is_asked = true;
     queue->first = queue->run.count = 0;
     queue->floor = choose_floor(queue);
     for (uint32_t index = queue->far.count; index > 0;) {

@@ -11,8 +11,8 @@
  * Starting a far timer appends it, stopping it leaves a hole for the next one, moving it changes
  * its key. Order is paid for only when the time comes near, and most timers are stopped or moved
  * before that. When nobody is near, and somebody asks who is next, one pass over the far ones picks
- * the next few, up to a floor that a sample suggests, and sorts them; until somebody asks, whoever
- * comes is far. When many have come near, the latest of them become far.
+ * the next few, up to a floor that a sample suggests, and sorts them; before the first time,
+ * whoever comes is far. When many have come near, the latest of them become far.
  *
  * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
  * which is put right by whoever comes across it. So a key is never later than its deadline.
@@ -67,6 +67,7 @@ struct plx__timer_queue {
     struct plx__timer_entries far; /* from index 1 */
     uint32_t hole; /* in `far`: the first of the linked entries without a timer, or 0 */
     uint32_t hole_count;
+    bool is_asked; /* who is next, since it was empty */
     struct plx__timer_layout layout;
 };
 
@@ -197,8 +198,10 @@ static inline void plx__timers_add(struct plx__timer_queue *queue, void *object,
 static inline void plx__timer_is_out(struct plx__timer_queue *queue, void *object)
 {
     *plx__timer_place(queue, object) = 0;
-    if (--queue->count == 0)
-        queue->floor = queue->bound = INT64_MAX; /* and fall with those that come */
+    if (--queue->count == 0) {
+        queue->floor = queue->bound = INT64_MAX;
+        queue->is_asked = false;
+    }
 }
 
 /* Takes an object out; nothing happens if it is not queued. */

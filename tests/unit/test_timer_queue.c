@@ -545,6 +545,26 @@ START_TEST(nobody_is_near_before_somebody_asks)
 }
 END_TEST
 
+/* A tick among many that never come is no reason to look at them each time. */
+START_TEST(a_short_timer_among_many_leaves_them_alone)
+{
+    static struct fixture fixture;
+    fixture_open(&fixture);
+    ck_assert_int_eq(plx__timers_reserve(&fixture.queue, MANY), PLX_OK);
+    for (size_t i = 0; i < MANY; i++)
+        add(&fixture, i, PLX__NEVER);
+    struct timer *tick = fixture.timers[0];
+    for (int64_t now = 0; now < 1000; now++) {
+        add(&fixture, 0, now);
+        REQUIRE(plx__timers_earliest(&fixture.queue) == now);
+        REQUIRE(now == 0 || !(tick->place & (PLX__TIMER_FAR | PLX__TIMER_RUN)));
+        REQUIRE(plx__timers_take(&fixture.queue, now) == tick);
+    }
+    check_invariants(&fixture);
+    fixture_close(&fixture);
+}
+END_TEST
+
 /* Twelve bytes, a share of them again and a quarter of that for what is near, and an eighth for
    growth. */
 START_TEST(a_timer_costs_what_it_is_said_to)
@@ -696,6 +716,7 @@ Suite *timer_queue_suite(void)
     tcase_add_test(tests, the_places_of_removed_timers_are_used_again);
     tcase_add_test(tests, removing_all_leaves_no_holes);
     tcase_add_test(tests, nobody_is_near_before_somebody_asks);
+    tcase_add_test(tests, a_short_timer_among_many_leaves_them_alone);
     tcase_add_test(tests, a_timer_costs_what_it_is_said_to);
     tcase_add_test(tests, a_million_random_steps_agree_with_a_tournament);
     suite_add_tcase(suite, tests);
