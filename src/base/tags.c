@@ -63,7 +63,8 @@ void plx__tags_close(uint32_t owner, const void *block, size_t size)
     for_each_page(owner, block, size, release);
 }
 
-/* Only the owner gives a word back, when none of its objects is left. */
+/* What is found stays right: only the owner gives a word back, when none of its objects is left. A
+   page that becomes the owner's later is found when the cursor comes back. */
 void plx__tag_cursor_move(struct plx__tag_cursor *cursor, uint32_t owner, const void *object)
 {
     uintptr_t page = (uintptr_t)object / PLX__TAG_PAGE;

@@ -18,6 +18,7 @@
 
 static_assert(sizeof(struct plx__timer_entry) == 12, "the price of a timer");
 static_assert(PLX__TIMER_NEAR >= 8, "a cut leaves somebody in the heap");
+static_assert(PLX__TIMER_IN_ORDER >= 8, "and in the run");
 
 static uint32_t less_of(uint32_t a, uint32_t b)
 {
@@ -152,12 +153,17 @@ static void close_ranks(struct plx__timer_queue *queue)
     queue->hole = queue->hole_count = 0;
 }
 
-/* Reorders entries so that none before `middle` is later than it, and none behind it earlier. */
+/*
+ * Reorders entries so that none before `middle` is later than it, and none behind it earlier. The
+ * pivots are anywhere, but not last. Those in the middle would be among the latest each time, if
+ * timeouts of two seconds were started, and then, so that they come between them, of one.
+ */
 static void divide(struct plx__timer_entry *at, uint32_t count, uint32_t middle)
 {
-    uint32_t low = 0, high = count - 1;
+    uint32_t low = 0, high = count - 1, dice = count;
     while (low < high) {
-        int64_t pivot = key_of(&at[low + (high - low) / 2]);
+        dice = dice * UINT32_C(747796405) + UINT32_C(2891336453);
+        int64_t pivot = key_of(&at[low + (uint32_t)((uint64_t)dice * (high - low) >> 32)]);
         uint32_t i = low, j = high;
         for (;; i++, j--) {
             while (key_of(&at[i]) < pivot)
@@ -497,7 +503,8 @@ int plx__timers_grow(struct plx__timer_queue *queue, uint32_t count)
 {
     if (count <= PLX__TIMER_NEAR)
         return grow_heap(queue, count);
-    uint32_t next = more_of(count / PLX__TIMER_SHARE, less_of(count, PLX__TIMER_IN_ORDER));
+    uint32_t share = (count + PLX__TIMER_SHARE - 1) / PLX__TIMER_SHARE;
+    uint32_t next = more_of(share, less_of(count, PLX__TIMER_IN_ORDER));
     int code = reserve_entries(queue, &queue->run, next);
     if (code >= 0)
         code = reserve_entries(queue, &queue->heap, more_of(next / 4, PLX__TIMER_NEAR));

@@ -2,7 +2,7 @@
 /*
  * timer_queue.h: who is due next, among a few or a million.
  *
- *    run    +-------------+    the next ones, in order: a sixteenth of all, or a few hundred;
+ *    run    +-------------+    the next ones, in order: up to a sixteenth of all, or a few hundred;
  *    heap   +---+              and those that came so near since, in the order of a heap
  *           - - - - - floor - - - - - -  nobody above is later, nobody below is earlier
  *    far    +------------------------------------------ - -
@@ -17,8 +17,8 @@
  * Moving a timer to a later deadline is one store into its object: the entry keeps the old key,
  * which is put right by whoever comes across it. So a key is never later than its deadline.
  *
- * A call costs O(log n), amortised: the pass over all pays for as many calls as the run has room.
- * docs/adr/0007-timers.md has what else was measured.
+ * A call costs O(log n), amortised: a pass over all comes once in as many calls as are a share of
+ * n. docs/adr/0007-timers.md has what else was measured.
  */
 #ifndef POLLUX_BASE_TIMER_QUEUE_H
 #define POLLUX_BASE_TIMER_QUEUE_H
@@ -62,12 +62,12 @@ struct plx__timer_queue {
     int64_t floor;                 /* no later than any key in `far`, no earlier than any other */
     int64_t bound;                 /* no later than any key at all */
     uint32_t first;                /* in `run`: who was before it is out */
-    struct plx__timer_entries run; /* `run` and `far` are not used up to PLX__TIMER_NEAR timers */
+    struct plx__timer_entries run; /* `run` and `far`: once there were more than PLX__TIMER_NEAR */
     struct plx__timer_entries heap;
     struct plx__timer_entries far; /* from index 1 */
     uint32_t hole; /* in `far`: the first of the linked entries without a timer, or 0 */
     uint32_t hole_count;
-    bool is_asked; /* who is next, since it was empty */
+    bool is_asked; /* there was a run since it was empty */
     struct plx__timer_layout layout;
 };
 

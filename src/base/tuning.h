@@ -63,7 +63,7 @@
    would be small blocks, which glibc keeps after realloc and counts as used. */
 #define PLX__CAPACITY       128
 
-/* Up to so many timers there is a heap and no more. */
+/* Until there are more timers than that there is a heap and no more. */
 #define PLX__TIMER_NEAR     64
 
 /* The next timers, which are in order: this many, or this share of all if that is more; and a heap

@@ -13,7 +13,8 @@ void plx__timers_begin(struct plx_context *context);
 
 /*
  * plx__watcher_add() for timers, of a context that was looked at. They are started by the million,
- * so they have a way of their own, without what only other kinds need.
+ * so they have a way of their own, without what only other kinds need. What comes first is where
+ * plx_context_add() has it.
  */
 int plx__timer_add(struct plx_context *context, uint32_t events, void *data,
                    plx_watcher **ret_watcher, const plx_handle *handle, plx_callback *callback);
