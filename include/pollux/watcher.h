@@ -107,7 +107,9 @@ PLX_API int plx_watcher_exit_status(const plx_watcher *watcher, int *ret_status)
 
 /*
  * Raises a notify watcher: its context reports it in every wait until plx_watcher_clear(). Raising
- * it again meanwhile changes nothing. errno is preserved.
+ * it again meanwhile changes nothing. What the thread stored before, whatever the memory order, is
+ * seen by the owner after the report or after the clear that follows the call: a notify that
+ * crosses a clear is never lost. errno is preserved.
  *
  * Errors: PLX_ERR_INACTIVE (it was removed, and its memory is not another watcher's yet: using it
  * any later is undefined), PLX_ERR_INVALID (no notify), PLX_ERR_FORKED.
@@ -119,8 +121,9 @@ PLX_API int plx_watcher_exit_status(const plx_watcher *watcher, int *ret_status)
 PLX_API int plx_watcher_notify(plx_watcher *watcher);
 
 /*
- * Ends what plx_watcher_notify() began. A call that comes after it raises the watcher again. A
- * report that is in the batch in hand stays there.
+ * Ends what plx_watcher_notify() began. A call that comes after it raises the watcher again, so
+ * clear first, and then look at what was brought. A report that is in the batch in hand stays
+ * there.
  *
  * Errors: PLX_ERR_INACTIVE, PLX_ERR_INVALID (no notify), PLX_ERR_FORKED.
  * Cost: no system call; after plx_context_fd() at most one.

@@ -45,20 +45,26 @@ static void push(struct plx_context *context, struct plx__raised *raised)
     } while (!atomic_compare_exchange_weak(&context->arrivals, &first, raised));
 }
 
+/*
+ * One that is up is written as well. A look at it would be cheaper, and could be done before what
+ * the caller stored for the owner has reached memory (x86 allows it, as others do): the owner
+ * clears in between, finds nothing new, and is not told again. Of two writes to one place the later
+ * sees what went before the other (test: threads, "no notify that crosses a clear is lost").
+ */
 int plx__raise(struct plx_context *context, struct plx__raised *raised)
 {
-    uint32_t state = atomic_load(&raised->state);
+    uint32_t state = atomic_load_explicit(&raised->state, memory_order_relaxed);
+    uint32_t raise;
     do {
         if (!(state & PLX__ALIVE))
             return PLX_ERR_INACTIVE;
-        if (state & PLX__UP)
-            return PLX_OK; /* pending, or about to be by somebody else's hand */
-    } while (!atomic_compare_exchange_weak(&raised->state, &state, state | PLX__UP | PLX__LINKED));
-    if (!(state & PLX__LINKED)) {
+        raise = state & PLX__UP ? 0 : PLX__UP | PLX__LINKED;
+    } while (!atomic_compare_exchange_weak(&raised->state, &state, state | raise));
+    if (!(state & (PLX__UP | PLX__LINKED))) {
         push(context, raised);
         plx__rouse(context, PLX__ARRIVED);
     }
-    return PLX_OK;
+    return PLX_OK; /* else it is pending, or about to be by somebody else's hand */
 }
 
 void plx__lower(struct plx_context *context, struct plx__raised *raised)

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,13 @@ static void choose_seed(void)
     clock_gettime(CLOCK_REALTIME, &now);
     first_seed = given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_nsec;
     tap_note("POLLUX_SEED=%" PRIu64, first_seed);
+}
+
+/* For a moment. */
+static void be_busy(uint32_t steps)
+{
+    for (; steps > 0; steps--)
+        atomic_signal_fence(memory_order_seq_cst);
 }
 
 /* --- Failure and patience --- */
@@ -92,6 +100,20 @@ static void await_change(const atomic_uint *counter, unsigned before, const char
 
     while (atomic_load(counter) == before) {
         sched_yield();
+        MUST_SAY(seconds_now() <= end, "%s", what);
+    }
+}
+
+/* The same, where the moment matters: at first without giving way. */
+static void await_reach(const atomic_uint *counter, unsigned value, const char *what)
+{
+    time_t end = 0;
+
+    for (unsigned looks = 0; atomic_load(counter) < value; looks++) {
+        if (looks < 1000)
+            continue;
+        sched_yield();
+        end = end > 0 ? end : seconds_now() + PATIENCE;
         MUST_SAY(seconds_now() <= end, "%s", what);
     }
 }
@@ -152,9 +174,7 @@ static void *keep_waking(void *argument)
     for (unsigned i = 0; i < scene->rounds; i++) {
         unsigned before = atomic_load(&scene->ended);
 
-        /* Busy for a moment, of another order of size each time. */
-        for (uint32_t delay = below(&random, 1u << below(&random, 16)); delay > 0; delay--)
-            atomic_signal_fence(memory_order_seq_cst);
+        be_busy(below(&random, 1u << below(&random, 16))); /* another order of size each time */
         scene_wake(scene);
         await_change(&scene->ended, before, "a wake was lost");
     }
@@ -948,16 +968,6 @@ struct guild {
 
 static struct guild guild;
 
-static void await_reach(const atomic_uint *counter, unsigned value, const char *what)
-{
-    time_t end = seconds_now() + PATIENCE;
-
-    while (atomic_load(counter) < value) {
-        sched_yield();
-        MUST_SAY(seconds_now() <= end, "%s", what);
-    }
-}
-
 static void be_noticed(plx_watcher *watcher, uint32_t triggered, void *data);
 
 static void enrol(struct member *member)
@@ -1155,6 +1165,73 @@ static void an_outer_loop_sees_all_of_it(plx_backend backend)
     guild_close();
 }
 
+/* --- Stories: notify --- */
+
+enum { PARTS = 16, MESSAGES = 200000 };
+
+/* Each part has a cache line of its own, so that a message takes a while to reach memory. */
+struct part {
+    _Alignas(64) atomic_uint number;
+};
+
+static struct {
+    struct part parts[PARTS];
+    plx_watcher *watcher;
+    atomic_uint asked;
+    atomic_uint sent;
+} mailbox;
+
+static void *keep_sending(void *argument)
+{
+    for (unsigned i = 1; i <= MESSAGES; i++) {
+        await_reach(&mailbox.asked, i, "the owner does not go on");
+        for (int part = 0; part < PARTS; part++)
+            atomic_store_explicit(&mailbox.parts[part].number, i, memory_order_release);
+        MUST(plx_watcher_notify(mailbox.watcher) == PLX_OK);
+        atomic_store(&mailbox.sent, i);
+    }
+    return argument;
+}
+
+/* Clears and then looks, when the next message may be on its way. */
+static unsigned clear_and_look(uint64_t *random)
+{
+    be_busy(below(random, 2000));
+    MUST(plx_watcher_clear(mailbox.watcher) == PLX_OK);
+    return atomic_load_explicit(&mailbox.parts[PARTS - 1].number, memory_order_acquire);
+}
+
+/* It is raised already when the notify comes: either that is seen by the look, or told. */
+static void no_notify_that_crosses_a_clear_is_lost(plx_backend backend)
+{
+    struct scene scene;
+    struct crew crew;
+    plx_watcher *ready[1];
+    uint64_t random = first_seed;
+    unsigned told = 0;
+
+    scene_open(&scene, backend);
+    memset(&mailbox, 0, sizeof mailbox);
+    MUST(plx_context_add(scene.context, plx_notify(), PLX_NOTIFY, NULL, &mailbox.watcher) ==
+         PLX_OK);
+    crew_start(&crew, 1, keep_sending, NULL);
+    for (unsigned i = 1; i <= MESSAGES; i++) {
+        MUST(plx_watcher_notify(mailbox.watcher) == PLX_OK);
+        atomic_store(&mailbox.asked, i);
+        unsigned seen = clear_and_look(&random);
+        await_reach(&mailbox.sent, i, "the sender does not go on");
+        for (int part = 0; part < PARTS; part++) /* takes the lines from the sender */
+            MUST(atomic_load(&mailbox.parts[part].number) == i);
+        if (seen == i)
+            continue;
+        told++;
+        MUST_SAY(plx_context_wait(scene.context, ready, 1, 0) == 1, "message %u is lost", i);
+    }
+    crew_join(&crew);
+    tap_note("%d messages, %u of them told", MESSAGES, told);
+    plx_context_destroy(scene.context);
+}
+
 /* --- Stories: stop --- */
 
 static void *keep_stopping(void *argument)
@@ -1268,6 +1345,7 @@ static const struct {
     {wakes_survive_a_fresh_queue, "wakes survive a fresh queue", false},
     {all_of_it_at_once, "notify, post, wake and stop at once", false},
     {all_of_it_between_waits, "notify and post between waits", false},
+    {no_notify_that_crosses_a_clear_is_lost, "no notify that crosses a clear is lost", false},
     {one_stop_ends_one_run, "one stop ends one run", false},
     {loops_hand_to_each_other, "loops hand to each other", false},
     {an_outer_loop_sees_all_of_it, "an outer loop sees notifies and tasks", true},
