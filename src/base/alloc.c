@@ -22,9 +22,14 @@ static void *default_resize(void *state, void *block, size_t old_size, size_t ne
 
 const plx_allocator plx__alloc_default = {default_resize, NULL};
 
+void *plx__alloc(const plx_allocator *allocator, size_t size)
+{
+    return allocator->resize(allocator->state, NULL, 0, size);
+}
+
 void *plx__alloc_zeroed(const plx_allocator *allocator, size_t size)
 {
-    void *block = allocator->resize(allocator->state, NULL, 0, size);
+    void *block = plx__alloc(allocator, size);
     if (block)
         memset(block, 0, size);
     return block;

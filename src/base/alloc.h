@@ -14,7 +14,10 @@
 /* malloc behind the allocator interface: what a context without an allocator of its own uses. */
 extern const plx_allocator plx__alloc_default;
 
-/* `size` bytes of zeroes, or NULL. */
+/* `size` bytes, or NULL. */
+void *plx__alloc(const plx_allocator *allocator, size_t size);
+
+/* The same, zeroed. */
 void *plx__alloc_zeroed(const plx_allocator *allocator, size_t size);
 
 void plx__alloc_free(const plx_allocator *allocator, void *block, size_t size);

@@ -64,8 +64,7 @@ static int grow(struct plx__descriptor_map *map, uint32_t capacity)
 {
     struct plx__descriptor_map larger = *map;
     larger.capacity = capacity;
-    larger.entries =
-        map->allocator->resize(map->allocator->state, NULL, 0, capacity * sizeof *larger.entries);
+    larger.entries = plx__alloc(map->allocator, capacity * sizeof *larger.entries);
     if (!larger.entries)
         return PLX_ERR_NOMEM;
     for (uint32_t i = 0; i < capacity; i++)

@@ -41,7 +41,7 @@ int plx__map_reserve(struct plx__descriptor_map *map, plx_socket fd)
     if (map->pages[page])
         return PLX_OK;
 
-    map->pages[page] = map->allocator->resize(map->allocator->state, NULL, 0, PAGE_SIZE);
+    map->pages[page] = plx__alloc(map->allocator, PAGE_SIZE);
     if (!map->pages[page])
         return PLX_ERR_NOMEM;
     memset(map->pages[page], 0xFF, PAGE_SIZE); /* PLX__MAP_NONE everywhere */

@@ -122,7 +122,7 @@ static struct plx__slab *add_slab(struct plx__slot_table *table, unsigned kind, 
     uint32_t stride = table->pools[kind].stride;
     uint32_t count = slots_in(units_of_next(table, kind, wanted), stride);
     size_t size = slab_size(stride, count);
-    struct plx__slab *slab = table->allocator->resize(table->allocator->state, NULL, 0, size);
+    struct plx__slab *slab = plx__alloc(table->allocator, size);
     if (!slab)
         return NULL;
     *slab = (struct plx__slab){.number = (uint16_t)table->slab_count,

@@ -19,7 +19,7 @@ int plx_context_post(plx_context *context, plx_task *run, void *data)
         return PLX_ERR_INVALID;
     if (plx__is_forked(context))
         return PLX_ERR_FORKED;
-    struct plx__task *task = plx__alloc_zeroed(&context->allocator, sizeof *task);
+    struct plx__task *task = plx__alloc(&context->allocator, sizeof *task);
     if (!task)
         return PLX_ERR_NOMEM;
     task->run = run;
@@ -27,7 +27,9 @@ int plx_context_post(plx_context *context, plx_task *run, void *data)
     task->next = atomic_load_explicit(&context->posted, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&context->posted, &task->next, task))
         ;
-    plx__rouse(context, PLX__POSTED);
+    /* A look is enough, because the push has come before it: who clears the bit takes the task. */
+    if (!(atomic_load(&context->state) & PLX__POSTED))
+        plx__rouse(context, PLX__POSTED);
     return PLX_OK;
 }
 
