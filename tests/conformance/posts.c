@@ -368,6 +368,46 @@ void loop_post_between_two_loops(struct scene *scene)
     plx_context_destroy(court.sides[1]);
 }
 
+/* --- The owner in the middle of a post --- */
+
+/* The owner's thread passes while a post asks for memory, as if it were another one. */
+static void *passing_resize(void *state, void *block, size_t old_size, size_t new_size)
+{
+    plx_context **passing = state;
+    plx_context *context = *passing;
+    plx_watcher *ready[1];
+
+    (void)old_size;
+    *passing = NULL;
+    if (context)
+        CHECK_EQUAL(plx_context_wait(context, ready, 1, 0), 0);
+    if (new_size > 0)
+        return realloc(block, new_size);
+    free(block);
+    return NULL;
+}
+
+void loop_post_tells_who_has_passed_meanwhile(struct scene *scene)
+{
+    plx_context *passing = NULL;
+    plx_allocator allocator = {passing_resize, &passing};
+    plx_context_options options = PLX_CONTEXT_OPTIONS_INIT;
+    plx_context *context;
+
+    forget_all();
+    options.backend = scene->backend;
+    options.allocator = &allocator;
+    CHECK_OK(plx_context_create(&context, &options));
+    post_some(context, 0, 1);
+    passing = context; /* its wait is told of the first task, */
+    post_some(context, 1, 2);
+    CHECK(passing == NULL);
+    CHECK_EQUAL(plx_context_wait(context, scene->ready, 1, PLX_FOREVER), 0); /* this of the other */
+    CHECK_EQUAL(plx_context_turn(context, PLX_FOREVER), 2);
+    EXPECT_RAN(0, 2);
+    plx_context_destroy(context);
+}
+
 /* --- No memory --- */
 
 static int allowed; /* requests for memory that are granted */
