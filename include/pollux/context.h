@@ -158,7 +158,8 @@ PLX_API int plx_context_wait(plx_context *context, plx_watcher **ret_ready, int 
 
 /*
  * Ends the current wait, or the next one if none is going on; it then returns what is ready, or 0.
- * Calls that come together count as one. errno is preserved.
+ * Calls that come together count as one. What the thread stored before is seen after that wait.
+ * errno is preserved.
  *
  * Errors: PLX_ERR_INVALID, PLX_ERR_FORKED.
  * Cost: no system call while a wake is pending, or while no thread sleeps in wait and

@@ -79,10 +79,11 @@ PLX_API int plx_context_turn(plx_context *context, plx_duration timeout);
 PLX_API void plx_context_stop(plx_context *context);
 
 /*
- * Has `task` called on the thread of the loop, in a turn or run, exactly once. Tasks posted by one
- * thread run in the order of the calls. A plx_context_wait() returns early once for it and leaves
- * it queued. What is queued when the context is destroyed never runs: see
- * plx_context_options.task_dropped. A forked child does not get the tasks of its parent.
+ * Has `task` called on the thread of the loop, in a turn or run, exactly once; it sees what the
+ * thread stored before. Tasks posted by one thread run in the order of the calls. A
+ * plx_context_wait() returns early once for it and leaves it queued. What is queued when the
+ * context is destroyed never runs: see plx_context_options.task_dropped. A forked child does not
+ * get the tasks of its parent.
  *
  * Errors: PLX_ERR_INVALID (NULL context or task), PLX_ERR_NOMEM, PLX_ERR_FORKED. On error nothing
  * has changed.

@@ -20,8 +20,7 @@ static uint32_t state_of(const struct plx_context *context)
 /* Would a wait, or a turn, return at once for a reason that the kernel does not know? */
 static bool is_ready(const struct plx_context *context)
 {
-    return plx__ready_has_own(context) || context->tasks ||
-           atomic_load_explicit(&context->posted, memory_order_relaxed);
+    return plx__ready_has_own(context) || context->tasks || atomic_load(&context->posted);
 }
 
 static void set_alarm(struct plx_context *context, bool is_exact)

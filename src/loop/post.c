@@ -27,7 +27,8 @@ int plx_context_post(plx_context *context, plx_task *run, void *data)
     task->next = atomic_load_explicit(&context->posted, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&context->posted, &task->next, task))
         ;
-    /* A look is enough, because the push has come before it: who clears the bit takes the task. */
+    /* A look is enough, because the push has come before it: who clears the bit, and then looks
+       for tasks, finds this one. All four are in the one order of what is seq_cst. */
     if (!(atomic_load(&context->state) & PLX__POSTED))
         plx__rouse(context, PLX__POSTED);
     return PLX_OK;
@@ -35,7 +36,7 @@ int plx_context_post(plx_context *context, plx_task *run, void *data)
 
 bool plx__has_tasks(const struct plx_context *context)
 {
-    return context->tasks || atomic_load_explicit(&context->posted, memory_order_relaxed);
+    return context->tasks || atomic_load(&context->posted);
 }
 
 /* Puts what was posted behind what is queued already. */
