@@ -1165,7 +1165,7 @@ static void an_outer_loop_sees_all_of_it(plx_backend backend)
     guild_close();
 }
 
-/* --- Stories: notify --- */
+/* --- Stories: messages --- */
 
 enum { PARTS = 16, MESSAGES = 200000 };
 
@@ -1176,10 +1176,37 @@ struct part {
 
 static struct {
     struct part parts[PARTS];
-    plx_watcher *watcher;
+    plx_context *context;
+    plx_watcher *watcher; /* NULL: messages are told by a wake, and not by a notify */
     atomic_uint asked;
     atomic_uint sent;
 } mailbox;
+
+static void raise_flag(void)
+{
+    MUST((mailbox.watcher ? plx_watcher_notify(mailbox.watcher)
+                          : plx_context_wake(mailbox.context)) == PLX_OK);
+}
+
+static int wait_for_mail(plx_duration timeout)
+{
+    plx_watcher *ready[1];
+
+    return plx_context_wait(mailbox.context, ready, 1, timeout);
+}
+
+static void lower_flag(void)
+{
+    if (mailbox.watcher)
+        MUST(plx_watcher_clear(mailbox.watcher) == PLX_OK);
+    else
+        MUST(wait_for_mail(0) == 0);
+}
+
+static bool is_flag_up(void)
+{
+    return mailbox.watcher ? wait_for_mail(0) == 1 : wait_for_mail(PLX_FOREVER) == 0;
+}
 
 static void *keep_sending(void *argument)
 {
@@ -1187,48 +1214,65 @@ static void *keep_sending(void *argument)
         await_reach(&mailbox.asked, i, "the owner does not go on");
         for (int part = 0; part < PARTS; part++)
             atomic_store_explicit(&mailbox.parts[part].number, i, memory_order_release);
-        MUST(plx_watcher_notify(mailbox.watcher) == PLX_OK);
+        raise_flag();
         atomic_store(&mailbox.sent, i);
     }
     return argument;
 }
 
-/* Clears and then looks, when the next message may be on its way. */
-static unsigned clear_and_look(uint64_t *random)
+/* Lowers it and then looks, when the next message may be on its way. */
+static unsigned lower_and_look(uint64_t *random)
 {
     be_busy(below(random, 2000));
-    MUST(plx_watcher_clear(mailbox.watcher) == PLX_OK);
+    lower_flag();
     return atomic_load_explicit(&mailbox.parts[PARTS - 1].number, memory_order_acquire);
 }
 
-/* It is raised already when the notify comes: either that is seen by the look, or told. */
-static void no_notify_that_crosses_a_clear_is_lost(plx_backend backend)
+/* The flag is up already when a message comes: either that is seen by the look, or told. */
+static void receive_all(void)
 {
-    struct scene scene;
     struct crew crew;
-    plx_watcher *ready[1];
     uint64_t random = first_seed;
     unsigned told = 0;
 
-    scene_open(&scene, backend);
-    memset(&mailbox, 0, sizeof mailbox);
-    MUST(plx_context_add(scene.context, plx_notify(), PLX_NOTIFY, NULL, &mailbox.watcher) ==
-         PLX_OK);
     crew_start(&crew, 1, keep_sending, NULL);
     for (unsigned i = 1; i <= MESSAGES; i++) {
-        MUST(plx_watcher_notify(mailbox.watcher) == PLX_OK);
+        raise_flag();
         atomic_store(&mailbox.asked, i);
-        unsigned seen = clear_and_look(&random);
+        unsigned seen = lower_and_look(&random);
         await_reach(&mailbox.sent, i, "the sender does not go on");
         for (int part = 0; part < PARTS; part++) /* takes the lines from the sender */
             MUST(atomic_load(&mailbox.parts[part].number) == i);
         if (seen == i)
             continue;
         told++;
-        MUST_SAY(plx_context_wait(scene.context, ready, 1, 0) == 1, "message %u is lost", i);
+        MUST_SAY(is_flag_up(), "message %u is lost", i);
     }
     crew_join(&crew);
     tap_note("%d messages, %u of them told", MESSAGES, told);
+}
+
+static void no_notify_that_crosses_a_clear_is_lost(plx_backend backend)
+{
+    struct scene scene;
+
+    scene_open(&scene, backend);
+    memset(&mailbox, 0, sizeof mailbox);
+    mailbox.context = scene.context;
+    MUST(plx_context_add(scene.context, plx_notify(), PLX_NOTIFY, NULL, &mailbox.watcher) ==
+         PLX_OK);
+    receive_all();
+    plx_context_destroy(scene.context);
+}
+
+static void no_wake_that_crosses_a_wait_is_lost(plx_backend backend)
+{
+    struct scene scene;
+
+    scene_open(&scene, backend);
+    memset(&mailbox, 0, sizeof mailbox);
+    mailbox.context = scene.context;
+    receive_all();
     plx_context_destroy(scene.context);
 }
 
@@ -1346,6 +1390,7 @@ static const struct {
     {all_of_it_at_once, "notify, post, wake and stop at once", false},
     {all_of_it_between_waits, "notify and post between waits", false},
     {no_notify_that_crosses_a_clear_is_lost, "no notify that crosses a clear is lost", false},
+    {no_wake_that_crosses_a_wait_is_lost, "no wake that crosses a wait is lost", false},
     {one_stop_ends_one_run, "one stop ends one run", false},
     {loops_hand_to_each_other, "loops hand to each other", false},
     {an_outer_loop_sees_all_of_it, "an outer loop sees notifies and tasks", true},
